@@ -1,0 +1,88 @@
+//! A row that a state holds on to: its place and its value.
+
+use std::cmp::Ordering;
+
+use super::{Input, Place};
+use crate::codec::{CodecError, Reader, put_bytes, put_value, put_zigzag};
+use crate::time::Instant;
+use crate::value::{Value, ValueRef};
+
+/// A row's place in the row order, and the value it gave. Ordered by place; rows at one place are
+/// equal in all that the group reads, so the value after it only makes the order total.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kept {
+    tau: Instant,
+    tie: Vec<u8>,
+    value: Value,
+}
+
+impl Kept {
+    pub(super) fn new(input: Input<'_>) -> Self {
+        let Place { tau, tie } = input.at;
+        Self { tau, tie: tie.to_vec(), value: input.x.to_value() }
+    }
+
+    /// Takes the row of `input` instead, in the memory it has.
+    #[inline]
+    pub(super) fn replace(&mut self, input: Input<'_>) {
+        self.tau = input.at.tau;
+        self.tie.clear();
+        self.tie.extend_from_slice(input.at.tie);
+        self.value = input.x.to_value();
+    }
+
+    /// How the row of `input` compares with it.
+    #[inline]
+    pub(super) fn order_of(&self, input: Input<'_>) -> Ordering {
+        let place = Place { tau: self.tau, tie: &self.tie };
+        input.at.cmp(&place).then_with(|| compare(input.x, &self.value))
+    }
+
+    pub(super) fn value(&self) -> &Value {
+        &self.value
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        put_zigzag(out, self.tau.0);
+        put_bytes(out, &self.tie);
+        put_value(out, self.value.as_ref());
+    }
+
+    pub(super) fn decode(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let tau = Instant(from.zigzag()?);
+        Ok(Self { tau, tie: from.bytes()?.to_vec(), value: from.value()? })
+    }
+
+    pub(super) fn heap_size(&self) -> usize {
+        self.tie.capacity() + value_heap_size(&self.value)
+    }
+}
+
+/// `x` against `with`, in the order of values, without a copy of either but for nested ones.
+#[inline]
+pub(super) fn compare(x: ValueRef<'_>, with: &Value) -> Ordering {
+    match (x, with) {
+        (ValueRef::Int(a), Value::Int(b)) => a.cmp(b),
+        (ValueRef::Float(a), Value::Float(b)) => a.total_cmp(b),
+        (ValueRef::Decimal(a), Value::Decimal(b)) => a.cmp(b),
+        (ValueRef::Str(a), Value::Str(b)) => a.as_bytes().cmp(b.as_bytes()),
+        (ValueRef::Bytes(a), Value::Bytes(b)) => a.cmp(b),
+        (ValueRef::Nested(a), b) => a.cmp(b),
+        (a, b) => a.to_value().cmp(b),
+    }
+}
+
+/// Bytes that `value` holds on the heap. Shared text counts in full.
+pub(super) fn value_heap_size(value: &Value) -> usize {
+    let items = |items: &[Value]| size_of_val(items) + items.iter().map(value_heap_size).sum::<usize>();
+    match value {
+        Value::Str(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::List(values) | Value::Struct(values) => items(values),
+        Value::Map(entries) => {
+            let nested = |(key, value): &(Value, Value)| value_heap_size(key) + value_heap_size(value);
+            size_of_val(entries.as_slice()) + entries.iter().map(nested).sum::<usize>()
+        }
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Decimal(_) => 0,
+    }
+}
