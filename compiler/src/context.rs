@@ -1,0 +1,249 @@
+//! What the stages after `gather` share: the project, the report, the model under construction, and
+//! what is known of each item whether or not it came out well.
+
+use std::rc::Rc;
+
+use feat_dsl::ast::{Attr, AttrValue, Literal, SourceKind};
+use feat_dsl::diagnostic::Diagnostic;
+use feat_dsl::span::Span;
+use feat_kernel::agg::{Signature, signatures};
+use feat_kernel::time::Instant;
+use feat_kernel::types::{Slot, Type};
+use indexmap::IndexMap;
+
+use crate::codes;
+use crate::constants::Loops;
+use crate::ir::{About, Model, QName, Role};
+use crate::pending;
+use crate::project::{Declared, Project, plain_path};
+use crate::report::{Fate, Report};
+use crate::similar::suggestion;
+
+/// Attributes of the language; they are the registry's schema, so an unknown one is an error.
+const ATTRIBUTES: [&str; 11] = [
+    "owner",
+    "tags",
+    "pii",
+    "declassify",
+    "allow_pii",
+    "unit",
+    "deprecated",
+    "experimental",
+    "doc_url",
+    "sla",
+    "large_state",
+];
+
+/// What every stage may use.
+pub(crate) struct Context<'p> {
+    /// All items.
+    pub(crate) project: &'p Project<'p>,
+    /// What the author is told.
+    pub(crate) report: Report,
+    /// What came out so far.
+    pub(crate) model: Model,
+    /// Entities, broken ones as `None`.
+    pub(crate) entities: IndexMap<QName, Option<Rc<Keys>>>,
+    /// Sources.
+    pub(crate) sources: IndexMap<QName, Rc<SourceInfo>>,
+    /// Features groups, labels groups and derived groups.
+    pub(crate) groups: IndexMap<QName, Rc<GroupInfo>>,
+    /// Services and what they need; for datasets.
+    pub(crate) services: IndexMap<QName, Fate>,
+    /// Functions whose bodies were checked.
+    pub(crate) functions: IndexMap<QName, Fate>,
+    /// Sources and derived groups under work: who needs itself is found here.
+    pub(crate) open: Vec<QName>,
+    /// How many features the loops of a package made.
+    pub(crate) looped: IndexMap<String, usize>,
+    /// The kernel's aggregates by name.
+    pub(crate) aggregates: IndexMap<&'static str, &'static Signature>,
+}
+
+/// The key columns of an entity, in order.
+pub(crate) type Keys = Vec<(String, Type)>;
+
+/// A column of a scope.
+#[derive(Clone, Debug)]
+pub(crate) struct ColumnInfo {
+    /// Its type; `None` if its declaration has an error.
+    pub(crate) slot: Option<Slot>,
+    /// Where it was declared.
+    pub(crate) span: Span,
+}
+
+/// The columns that rows of a source have.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Columns {
+    /// By name, in order.
+    pub(crate) own: IndexMap<String, ColumnInfo>,
+    /// Columns of joined sources by alias; they may be null, since there may be no version.
+    pub(crate) joined: IndexMap<String, IndexMap<String, ColumnInfo>>,
+    /// Not known by name: rows that this version cannot type.
+    pub(crate) opaque: bool,
+}
+
+/// What readers need of a source.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceInfo {
+    /// How it came out.
+    pub(crate) fate: Fate,
+    /// Its name.
+    pub(crate) name: QName,
+    /// Its kind.
+    pub(crate) kind: SourceKind,
+    /// Its columns.
+    pub(crate) columns: Columns,
+    /// The event-time column.
+    pub(crate) time: Option<String>,
+    /// The primary key of a table or static source.
+    pub(crate) key: Vec<String>,
+    /// Where `over all` begins.
+    pub(crate) since: Instant,
+    /// Where its name stands.
+    pub(crate) span: Span,
+}
+
+/// What is known of a feature.
+#[derive(Clone, Debug)]
+pub(crate) struct FeatureInfo {
+    /// Its type, if it is known.
+    pub(crate) slot: Option<Slot>,
+    /// How it came out.
+    pub(crate) fate: Fate,
+}
+
+/// What a group of features belongs to.
+#[derive(Clone, Debug)]
+pub(crate) enum Owner {
+    /// A features group, of an entity.
+    Features(QName),
+    /// A labels group, of an entity.
+    Labels(QName),
+    /// A derived group, with its roles and request sources.
+    Derived(Vec<Role>, Vec<QName>),
+}
+
+/// What readers need of a group.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupInfo {
+    /// Its name.
+    pub(crate) name: QName,
+    /// Whose it is; `None` if that has an error.
+    pub(crate) owner: Option<Owner>,
+    /// `version n`
+    pub(crate) version: u32,
+    /// Its features by name.
+    pub(crate) features: IndexMap<String, FeatureInfo>,
+    /// Where its name stands.
+    pub(crate) span: Span,
+}
+
+impl<'p> Context<'p> {
+    /// A context in which nothing is known yet.
+    pub(crate) fn new(project: &'p Project<'p>, report: Report) -> Self {
+        Self {
+            project,
+            report,
+            model: Model::default(),
+            entities: IndexMap::new(),
+            sources: IndexMap::new(),
+            groups: IndexMap::new(),
+            services: IndexMap::new(),
+            functions: IndexMap::new(),
+            open: Vec::new(),
+            looped: IndexMap::new(),
+            aggregates: signatures().iter().map(|signature| (signature.name, signature)).collect(),
+        }
+    }
+
+    /// Docs, owner and tags of an item.
+    pub(crate) fn about(&mut self, declared: &Declared<'p>) -> About {
+        let file = &self.project.files[declared.file];
+        let mut about =
+            self.about_member(&declared.item.docs, &declared.item.attrs, &declared.loops, declared.span);
+        if about.owner.is_none() {
+            about.owner = file.attrs.iter().rfind(|attr| attr.name.node == "owner").and_then(first_text);
+        }
+        for attr in file.attrs.iter().filter(|attr| attr.name.node == "tags") {
+            about.tags.extend(attr.args.iter().map(tag));
+        }
+        about
+    }
+
+    /// Docs and tags of a column or feature.
+    pub(crate) fn about_member(
+        &mut self,
+        docs: &[String],
+        attrs: &[Attr],
+        loops: &Loops,
+        span: Span,
+    ) -> About {
+        self.attributes(attrs);
+        let named = |name: &str| attrs.iter().find(|attr| attr.name.node == name);
+        About {
+            doc: loops.fill_text(&docs.join("\n")),
+            owner: named("owner").and_then(first_text),
+            tags: named("tags").map(|attr| attr.args.iter().map(tag).collect()).unwrap_or_default(),
+            span,
+        }
+    }
+
+    /// Says which attributes do not exist.
+    pub(crate) fn attributes(&mut self, attrs: &[Attr]) {
+        for attr in attrs {
+            let name = attr.name.node.as_str();
+            if !ATTRIBUTES.contains(&name) {
+                let mut diagnostic = Diagnostic::error(
+                    codes::ATTRIBUTE,
+                    attr.name.span,
+                    format!("no attribute is named `@{name}`"),
+                )
+                .label("not an attribute of the language");
+                diagnostic.help = suggestion(name, ATTRIBUTES);
+                self.report.push(diagnostic);
+            } else if name == "pii" {
+                self.report.ignored(pending::PII, attr.span.0);
+            }
+        }
+    }
+}
+
+/// The first argument of `@owner("…")`, `@unit("…")`.
+pub(crate) fn first_text(attr: &Attr) -> Option<String> {
+    attr.args.iter().find_map(|(_, value)| match value {
+        AttrValue::Literal(literal) => match &literal.node {
+            Literal::String(text) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// The text of `@unit("…")`.
+pub(crate) fn unit(attrs: &[Attr]) -> Option<String> {
+    attrs.iter().find(|attr| attr.name.node == "unit").and_then(first_text)
+}
+
+fn tag((name, value): &(Option<feat_dsl::ast::Ident>, AttrValue)) -> String {
+    match name {
+        Some(name) => format!("{}: {}", name.node, tag_value(value)),
+        None => tag_value(value),
+    }
+}
+
+fn tag_value(value: &AttrValue) -> String {
+    match value {
+        AttrValue::Literal(literal) => match &literal.node {
+            Literal::String(text) | Literal::Fraction(text) | Literal::Percent(text) => text.clone(),
+            Literal::Int(number) => number.to_string(),
+            Literal::Bool(value) => value.to_string(),
+            Literal::Null => "null".to_owned(),
+            Literal::Duration(length) => feat_kernel::time::Micros(*length).to_string(),
+            Literal::Instant(instant) => Instant(*instant).to_string(),
+            Literal::Date(days) => days.to_string(),
+        },
+        AttrValue::List(items) => format!("[{}]", items.iter().map(tag_value).collect::<Vec<_>>().join(", ")),
+        AttrValue::Path(path) => plain_path(path),
+    }
+}

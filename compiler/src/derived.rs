@@ -1,0 +1,129 @@
+//! Derived groups: expressions over features of groups, requests, keys and `as_of`.
+//!
+//! | in | out | may report |
+//! | --- | --- | --- |
+//! | [`ast::DerivedDecl`] | [`Derived`], and what readers need of it ([`GroupInfo`]) | keys that its entities do not cover, circles, everything that types may report |
+
+use std::rc::Rc;
+
+use feat_dsl::ast::{self, ItemKind, SourceKind};
+use feat_dsl::diagnostic::Diagnostic;
+use indexmap::IndexMap;
+
+use crate::codes;
+use crate::context::{Context, GroupInfo, Owner};
+use crate::features;
+use crate::ir::{Derived, GroupKind, QName};
+use crate::members;
+use crate::pending;
+use crate::project::Declared;
+use crate::report::{Checked, Fate, Stop};
+use crate::roles;
+use crate::sources::{self, kind_word};
+use crate::typecheck::{Place, Scope};
+
+/// Puts a derived group into the model, once.
+pub(crate) fn settle<'p>(cx: &mut Context<'p>, declared: &'p Declared<'p>) {
+    let ItemKind::Derived(decl) = &declared.item.kind else { return };
+    if cx.groups.contains_key(&declared.name) {
+        return;
+    }
+    if cx.open.contains(&declared.name) {
+        let name = &declared.name.name;
+        cx.report.push(
+            Diagnostic::error(codes::ORDER, declared.span, format!("derived group `{name}` reads itself"))
+                .label("defined by a circle"),
+        );
+        return;
+    }
+    cx.open.push(declared.name.clone());
+    let outer = cx.report.item().to_owned();
+    build(cx, declared, decl);
+    cx.report.enter(outer);
+    cx.open.pop();
+}
+
+fn build<'p>(cx: &mut Context<'p>, declared: &'p Declared<'p>, decl: &'p ast::DerivedDecl) {
+    cx.report.enter(declared.name.to_string());
+    let about = cx.about(declared);
+    let roles = roles::roles(cx, &decl.of, declared);
+    let with = requests(cx, declared, &decl.with);
+    let requests: Vec<(String, QName)> =
+        with.iter().flatten().map(|request| (request.name.clone(), request.clone())).collect();
+    cx.report.enter(declared.name.to_string());
+    let members = members::unroll(cx, &decl.members, declared);
+    let settings = members::settings(cx, &members.settings, &members::DERIVED_SETTINGS);
+    let silent = roles.is_err() || with.is_err();
+    let own = roles.as_deref().unwrap_or_default();
+    let scope = Scope { roles: own, requests: &requests, ..Scope::default() };
+    let features = features::check(cx, declared, &scope, Place::Derived, &members, silent);
+    let stop = roles.as_ref().err().or(with.as_ref().err()).or(settings.as_ref().err()).copied();
+    let stop = stop.or(members.broken.then_some(Stop::Error)).or(features.nothing());
+    let fate = stop.map_or(Fate::Ready, Fate::from);
+    let mut table: IndexMap<_, _> = features.table;
+    features::sink(&mut table, fate, GroupKind::Aggregates);
+    let owner = roles.as_ref().ok().zip(with.as_ref().ok());
+    cx.groups.insert(
+        declared.name.clone(),
+        Rc::new(GroupInfo {
+            name: declared.name.clone(),
+            owner: owner.map(|(roles, with)| Owner::Derived(roles.clone(), with.clone())),
+            version: settings.as_ref().map_or(1, |settings| settings.version),
+            features: table,
+            span: declared.span,
+        }),
+    );
+    let (Fate::Ready, Ok(of), Ok(with), Ok(settings)) = (fate, roles, with, settings) else { return };
+    let name = declared.name.clone();
+    let derived = Derived {
+        name,
+        version: settings.version,
+        of,
+        with,
+        reads: features.reads,
+        features: features.ready,
+        about,
+    };
+    cx.model.derived.insert(declared.name.clone(), derived);
+}
+
+/// The request sources of `with …`.
+pub(crate) fn requests<'p>(
+    cx: &mut Context<'p>,
+    declared: &Declared<'p>,
+    with: &'p [ast::Path],
+) -> Checked<Vec<QName>> {
+    let mut requests = Vec::new();
+    for path in with {
+        let name = path
+            .segments
+            .iter()
+            .map(|segment| declared.loops.fill(segment, &mut cx.report))
+            .collect::<Checked<Vec<_>>>()?
+            .join(".");
+        let is_source = |kind: &ItemKind| matches!(kind, ItemKind::Source(_));
+        let (project, span) = (cx.project, path.span.0);
+        let found = project.resolve(&name, span, declared.file, "source", is_source, &mut cx.report)?;
+        let info = sources::settle(cx, found);
+        match info.fate {
+            Fate::Broken => return Err(Stop::Error),
+            Fate::Pending => return Err(cx.report.follows(pending::READS_PENDING, span)),
+            Fate::Ready => {}
+        }
+        if info.kind != SourceKind::Request {
+            let is = kind_word(info.kind);
+            return Err(cx.report.push(
+                Diagnostic::error(
+                    codes::CLAUSE,
+                    span,
+                    format!("source `{name}` is {is}, and `with` names requests"),
+                )
+                .label("not a request")
+                .also(info.span, "declared here")
+                .help(format!("put an aggregate of `{name}` into a features group")),
+            ));
+        }
+        requests.push(found.name.clone());
+    }
+    Ok(requests)
+}
