@@ -23,7 +23,11 @@ pub struct QName {
 
 impl std::fmt::Display for QName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.package.is_empty() { f.write_str(&self.name) } else { write!(f, "{}.{}", self.package, self.name) }
+        if self.package.is_empty() {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}.{}", self.package, self.name)
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use feat_kernel::types::{Slot, Type};
 use crate::expr::{Evaluator, each_column};
 use crate::ir::{self, Expr, Model, QName};
 use crate::meaning::Meaning;
-use crate::plan::{DerivedPlan, FeaturePlan, Plans};
+use crate::plan::{DerivedPlan, FeaturePlan, Plans, ServicePlan};
 
 /// Plans everything in `model`.
 pub fn lower(model: &Model) -> (Plans, Vec<Diagnostic>) {
@@ -49,12 +49,40 @@ pub fn lower(model: &Model) -> (Plans, Vec<Diagnostic>) {
             plans.services.insert(name.clone(), Arc::new(plan));
         }
     }
+    for (name, group) in plans.groups.clone() {
+        plans.alone.insert(name, Arc::new(ServicePlan::of_group(&group)));
+    }
+    for (name, derived) in &model.derived {
+        if let Some(plan) = service::plan(model, &names, &plans, &alone(derived)) {
+            plans.alone.insert(name.clone(), Arc::new(plan));
+        }
+    }
     for (name, dataset) in &model.datasets {
         if let Some(plan) = dataset::plan(model, &plans, dataset) {
             plans.datasets.insert(name.clone(), Arc::new(plan));
         }
     }
     (plans, Vec::new())
+}
+
+/// A derived group as a service of its own.
+fn alone(derived: &ir::Derived) -> ir::Service {
+    let selected = derived.features.iter().map(|feature| ir::Selected {
+        group: derived.name.clone(),
+        role: 0,
+        key: Vec::new(),
+        feature: feature.name.clone(),
+        alias: None,
+        slot: feature.slot.clone(),
+    });
+    ir::Service {
+        name: derived.name.clone(),
+        version: derived.version,
+        of: derived.of.clone(),
+        with: derived.with.clone(),
+        selected: selected.collect(),
+        about: derived.about.clone(),
+    }
 }
 
 /// The slot of `as_of`.

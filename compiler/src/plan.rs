@@ -52,6 +52,9 @@ pub struct Plans {
     pub derived: IndexMap<QName, Arc<DerivedPlan>>,
     /// Services.
     pub services: IndexMap<QName, Arc<ServicePlan>>,
+    /// Every group and derived group as a service of its own, all features selected: what tests and
+    /// comparisons ask.
+    pub alone: IndexMap<QName, Arc<ServicePlan>>,
     /// Datasets.
     pub datasets: IndexMap<QName, Arc<DatasetPlan>>,
 }

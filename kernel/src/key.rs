@@ -73,31 +73,6 @@ pub fn partition(key: &[u8], partitions: u32) -> u32 {
     (twox_hash::XxHash3_64::oneshot(key) % u64::from(partitions.max(1))) as u32
 }
 
-/// The columns of an encoded key, in their order.
-///
-/// Errors: bytes that [`put`] would not have written.
-pub fn values(key: &[u8]) -> Result<Vec<Value>, CodecError> {
-    let mut from = Reader::new(key);
-    from.version(VERSION)?;
-    let mut values = Vec::new();
-    while !from.is_empty() {
-        let tag = from.u8()?;
-        let bytes = from.bytes()?;
-        let wrong = |_| CodecError::invalid("key column");
-        values.push(match tag {
-            b'b' => Value::Bool(bytes == [1]),
-            b'i' => Value::Int(i64::from_be_bytes(bytes.try_into().map_err(wrong)?)),
-            b'd' => Value::Decimal(i128::from_be_bytes(bytes.try_into().map_err(wrong)?)),
-            b's' => {
-                Value::Str(std::str::from_utf8(bytes).map_err(|_| CodecError::invalid("key column"))?.into())
-            }
-            b'y' => Value::Bytes(bytes.into()),
-            _ => return Err(CodecError::invalid("key column")),
-        });
-    }
-    Ok(values)
-}
-
 fn part(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     out.push(tag);
     crate::codec::put_varint(out, bytes.len() as u64);
@@ -115,20 +90,6 @@ mod tests {
         };
         assert_ne!(key("1", "12"), key("11", "2"));
         assert_eq!(key("1", "12").0, b"\x01s\x011s\x0212");
-    }
-
-    #[test]
-    fn a_key_reads_back() {
-        let columns = [
-            Value::Int(-7),
-            Value::Str("é".into()),
-            Value::Bool(true),
-            Value::Decimal(12),
-            Value::Bytes([0].into()),
-        ];
-        let key = EntityKey::new(columns.iter().map(Value::as_ref)).unwrap();
-        assert_eq!(values(&key.0).unwrap(), columns);
-        assert!(values(b"\x01i\x01").is_err());
     }
 
     #[test]

@@ -1,0 +1,195 @@
+//! The commands and their flags, as the shell gives them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A feature store whose online answer equals its offline answer, bit for bit.
+#[derive(Debug, Parser)]
+#[command(name = "feat", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// The project's folder; by default the nearest parent with a feat.toml.
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub(crate) folder: Option<PathBuf>,
+    /// Lays [profiles.NAME] of feat.toml over the rest.
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) profile: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the flights example end to end in a scratch folder, without any server.
+    Demo(Demo),
+    /// Makes a small working project.
+    New {
+        /// The folder to make.
+        dir: PathBuf,
+    },
+    /// Parses and type-checks.
+    Check(Check),
+    /// Formats .feat files in place.
+    Fmt {
+        /// Files or folders; the project's specs when none is named.
+        paths: Vec<PathBuf>,
+        /// Changes nothing; exits 1 if a file is not formatted.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Runs the specs' test blocks through batch and stream.
+    Test {
+        /// Files or folders; the project's specs when none is named.
+        paths: Vec<PathBuf>,
+        /// Seeds the order in which the stream gets rows that became known at one instant.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+    /// Explains a feature, group, service or diagnostic code.
+    Explain {
+        /// `group.feature`, `group`, `service` or `FEAT001`.
+        name: String,
+    },
+    /// Builds a point-in-time training set.
+    Train(Train),
+    /// Writes the offline values of a group as a Delta table.
+    Materialize(Materialize),
+    /// Runs stream operators.
+    Stream(Stream),
+    /// Looks up online values.
+    Get(Get),
+    /// Shows the rows behind a value, and those left out and why.
+    Sample(Sample),
+}
+
+/// `feat demo`
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Where to work; by default a folder of its own under the system's temporary one.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Chooses the random positions of the log.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+}
+
+/// `feat check`
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Files or folders; the project's specs when none is named.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Prints the diagnostics as one JSON list on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `feat train`
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["dataset", "service"]))]
+pub(crate) struct Train {
+    /// The dataset to build.
+    #[arg(long)]
+    pub(crate) dataset: Option<String>,
+    /// The service whose features to build, for the rows of `--spine`.
+    #[arg(long, requires = "spine", requires = "time")]
+    pub(crate) service: Option<String>,
+    /// Parquet or CSV: entity keys, a time, any other columns.
+    #[arg(long, value_name = "FILE", conflicts_with = "dataset")]
+    pub(crate) spine: Option<PathBuf>,
+    /// The spine's time column.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) time: Option<String>,
+    /// Whose wall clock the spine's time shows, if it has no zone.
+    #[arg(long)]
+    pub(crate) zone: Option<String>,
+    /// Where to write the Parquet file; FILE.manifest.json comes beside it.
+    #[arg(long, value_name = "FILE.parquet")]
+    pub(crate) out: PathBuf,
+    /// `as-known`: what the online store could have answered; `event-time`: arrival ignored.
+    #[arg(long, default_value = "as-known", value_parser = ["as-known", "event-time"])]
+    pub(crate) mode: String,
+    /// Prints the manifest as JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `feat materialize`
+#[derive(Debug, Args)]
+pub(crate) struct Materialize {
+    /// The group.
+    pub(crate) group: String,
+    /// The first instant, RFC 3339 with a zone.
+    #[arg(long, value_name = "T")]
+    pub(crate) from: String,
+    /// The end, exclusive.
+    #[arg(long, value_name = "T")]
+    pub(crate) to: String,
+    /// The step between instants, such as `1d`; the group's `refresh` when not written.
+    #[arg(long, value_name = "P")]
+    pub(crate) every: Option<String>,
+    /// Prints the counts as JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `feat stream`
+#[derive(Debug, Args)]
+pub(crate) struct Stream {
+    /// The groups to keep; every streamed one when none is named.
+    #[arg(long, value_name = "G", num_args = 1..)]
+    pub(crate) group: Vec<String>,
+    /// Reads the sources' files as their logs.
+    #[arg(long)]
+    pub(crate) replay: bool,
+    /// Stops when it has read what was there at the start.
+    #[arg(long)]
+    pub(crate) until_end: bool,
+    /// How many workers share the partitions.
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+    /// Prints the counts as JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `feat get`
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// The service.
+    pub(crate) service: String,
+    /// `key=value` for the entity's key and the request's inputs.
+    #[arg(value_name = "NAME=VALUE")]
+    pub(crate) inputs: Vec<String>,
+    /// Looks up every row of this Parquet file, at one instant.
+    #[arg(long, value_name = "FILE.parquet", requires = "out", conflicts_with = "inputs")]
+    pub(crate) keys: Option<PathBuf>,
+    /// Where `--keys` writes its answer.
+    #[arg(long, value_name = "FILE.parquet", requires = "keys")]
+    pub(crate) out: Option<PathBuf>,
+    /// The instant, RFC 3339 with a zone; now when not written.
+    #[arg(long, value_name = "T")]
+    pub(crate) at: Option<String>,
+    /// Prints one JSON document on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `feat sample`
+#[derive(Debug, Args)]
+pub(crate) struct Sample {
+    /// `group.feature`
+    pub(crate) feature: String,
+    /// `key=value` for the entity's key.
+    #[arg(value_name = "NAME=VALUE", required = true)]
+    pub(crate) key: Vec<String>,
+    /// The instant, RFC 3339 with a zone.
+    #[arg(long, value_name = "T")]
+    pub(crate) at: String,
+    /// Shows rows that are not known or not past yet, too.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Prints one JSON document on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

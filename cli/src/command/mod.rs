@@ -1,0 +1,146 @@
+//! One module per command, and what they share.
+
+mod check;
+mod compare;
+mod demo;
+mod explain;
+mod fmt;
+mod get;
+mod materialize;
+mod new;
+mod sample;
+mod stream;
+mod test;
+mod train;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use feat_compiler::ir::QName;
+use feat_compiler::plan::{DatasetPlan, GroupPlan, Plans, ServicePlan, SourcePlan};
+use feat_kernel::time::Instant;
+use indexmap::IndexMap;
+
+use crate::arguments::{Arguments, Command};
+use crate::output;
+use crate::project::Project;
+
+/// Carries out a command; the exit code is 0 or 1.
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+    match &arguments.command {
+        Command::Demo(demo) => demo::run(demo),
+        Command::New { dir } => new::run(dir),
+        Command::Check(check) => check::run(&arguments, check),
+        Command::Fmt { paths, check } => fmt::run(&arguments, paths, *check),
+        Command::Test { paths, seed } => test::run(&arguments, paths, *seed),
+        Command::Explain { name } => explain::run(&arguments, name),
+        Command::Train(train) => train::run(&arguments, train),
+        Command::Materialize(materialize) => materialize::run(&arguments, materialize),
+        Command::Stream(stream) => stream::run(&arguments, stream),
+        Command::Get(get) => get::run(&arguments, get),
+        Command::Sample(sample) => sample::run(&arguments, sample),
+    }
+}
+
+/// The project, or the files that were named.
+fn project_or_paths(common: &Arguments, paths: &[PathBuf]) -> Result<Project> {
+    if paths.is_empty() {
+        Project::open(common.folder.as_deref(), common.profile.as_deref())
+    } else {
+        Project::of_paths(paths)
+    }
+}
+
+/// The files that were named, those of named folders, or the project's.
+fn feat_files(common: &Arguments, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    if paths.is_empty() {
+        Project::files(common.folder.as_deref(), common.profile.as_deref())
+    } else {
+        crate::project::expand(paths)
+    }
+}
+
+/// The project, if its text has no error; otherwise the diagnostics are shown.
+fn sound(common: &Arguments) -> Result<Project> {
+    let project = Project::open(common.folder.as_deref(), common.profile.as_deref())?;
+    refuse_errors(&project)?;
+    Ok(project)
+}
+
+/// Shows the diagnostics and refuses to go on if one is an error.
+fn refuse_errors(project: &Project) -> Result<()> {
+    if project.compiled.has_errors() {
+        output::diagnostics(&project.compiled, &project.texts);
+        bail!("the project has errors; mend them and `feat check`");
+    }
+    Ok(())
+}
+
+/// The runtime of the commands that read, write or wait.
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads to be had")?;
+    runtime.block_on(work)
+}
+
+/// The entry called `name`, by its short or its full name.
+fn find<'a, T>(what: &str, entries: &'a IndexMap<QName, T>, name: &str) -> Result<&'a T> {
+    let mut found = entries.iter().filter(|(full, _)| full.name == name || full.to_string() == name);
+    match (found.next(), found.next()) {
+        (Some((_, entry)), None) => Ok(entry),
+        (Some((first, _)), Some((second, _))) => {
+            bail!("{what} `{name}` is in two packages: say `{first}` or `{second}`")
+        }
+        (None, _) => {
+            let known: Vec<String> = entries.keys().map(|name| format!("`{}`", name.name)).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            bail!("there is no {what} `{name}`; there are: {known}")
+        }
+    }
+}
+
+fn service<'a>(plans: &'a Plans, name: &str) -> Result<&'a Arc<ServicePlan>> {
+    find("service", &plans.services, name)
+}
+
+fn dataset<'a>(plans: &'a Plans, name: &str) -> Result<&'a Arc<DatasetPlan>> {
+    find("dataset", &plans.datasets, name)
+}
+
+fn group<'a>(plans: &'a Plans, name: &str) -> Result<&'a Arc<GroupPlan>> {
+    find("group", &plans.groups, name)
+}
+
+/// The sources that the groups of a service read.
+fn sources_of(service: &ServicePlan) -> impl Iterator<Item = &Arc<SourcePlan>> {
+    service.groups.iter().map(|part| &part.group.source)
+}
+
+/// An instant that was written with a zone.
+fn instant(flag: &str, text: &str) -> Result<Instant> {
+    match Instant::parse(text) {
+        Some(instant) => Ok(instant),
+        None => bail!("{flag} {text} is not an instant with a zone, such as 2013-07-04T12:00:00Z"),
+    }
+}
+
+/// The wall clock: read here and nowhere else.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+fn now() -> Instant {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// `name=value` pairs as they were written.
+fn pairs(texts: &[String]) -> Result<Vec<(String, String)>> {
+    texts
+        .iter()
+        .map(|text| match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+            _ => bail!("`{text}` is not NAME=VALUE, such as user_id=ann"),
+        })
+        .collect()
+}

@@ -1,0 +1,132 @@
+//! Where things are: the tables and the online store that a project's `feat.toml` and specs name.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use feat_batch::{Format, Resources, Session, Table, Tables};
+use feat_compiler::plan::SourcePlan;
+use feat_store::{EmbeddedStore, MemoryStore, Store};
+
+use crate::project::Project;
+
+/// Where the online values are when `feat.toml` does not say.
+const ONLINE: &str = "embedded:.feat/online";
+/// Where offline tables are when `feat.toml` does not say.
+const OFFLINE: &str = ".feat/offline";
+
+/// Which of a source's files is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// History, for training.
+    Batch,
+    /// The log that `stream --replay` reads; history where no other file is named.
+    Replay,
+}
+
+/// The tables of `sources`, those that the text itself holds left out.
+///
+/// Errors: a source without any place, with the line of `feat.toml` that would give it one.
+pub(crate) fn tables<'a>(
+    project: &Project,
+    sources: impl IntoIterator<Item = &'a Arc<SourcePlan>>,
+    role: Role,
+) -> Result<Tables> {
+    let mut tables = Tables::default();
+    let mut done = BTreeMap::new();
+    for source in sources {
+        let name = &source.root.name;
+        if source.rows.is_some() || done.insert(name.clone(), ()).is_some() {
+            continue;
+        }
+        tables.insert(name, table(project, source, role)?);
+    }
+    Ok(tables)
+}
+
+fn table(project: &Project, source: &SourcePlan, role: Role) -> Result<Table> {
+    let name = &source.root.name;
+    let config = project.config.sources.get(name);
+    let replay = config.and_then(|config| config.replay.as_deref()).filter(|_| role == Role::Replay);
+    if let Some(path) = replay.or(config.and_then(|config| config.batch.as_deref())) {
+        return open(name, &project.path(path), None);
+    }
+    let Some(connector) = &source.batch else {
+        bail!(
+            "source `{name}` has no rows to read: write `batch parquet(\"…\")` in the spec, or\n  [sources.{name}]\n  batch = \"…\"\nin feat.toml"
+        );
+    };
+    let Some(format) = Format::named(&connector.kind) else {
+        bail!(
+            "source `{name}` is read by `{}(\"{}\")`, which this build does not read: it reads parquet, csv and jsonl. Say where a file is:\n  [sources.{name}]\n  batch = \"…\"\nin feat.toml",
+            connector.kind,
+            connector.location
+        );
+    };
+    if connector.location.contains("://") {
+        bail!("source `{name}` is at {}, and this build reads local paths only", connector.location);
+    }
+    open(name, &project.path(&connector.location), Some(format))
+}
+
+fn open(name: &str, path: &Path, format: Option<Format>) -> Result<Table> {
+    Table::open(path, format).with_context(|| format!("source `{name}` cannot be read"))
+}
+
+/// Whether `feat stream --replay` reads the source: it is declared as streamed, or has a replay
+/// file, or holds no time at all and is loaded once.
+pub(crate) fn is_streamed(project: &Project, source: &SourcePlan) -> bool {
+    source.stream.is_some()
+        || project.config.sources.get(&source.root.name).is_some_and(|config| config.replay.is_some())
+        || source.kind == feat_compiler::ir::SourceKind::Static
+}
+
+/// The online store.
+pub(crate) fn store(project: &Project) -> Result<Arc<dyn Store>> {
+    let url = project.config.online.url.as_deref().unwrap_or(ONLINE);
+    match url.split_once(':') {
+        Some(("embedded", path)) => {
+            let path = project.path(path);
+            std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+            Ok(Arc::new(EmbeddedStore::open(&path)?))
+        }
+        Some(("memory", _)) => Ok(Arc::new(MemoryStore::default())),
+        _ => bail!(
+            "[online] url = \"{url}\" is not a store of this build: write \"embedded:PATH\" or \"memory:\""
+        ),
+    }
+}
+
+/// The folder of offline tables.
+pub(crate) fn offline(project: &Project) -> Result<PathBuf> {
+    let url = project.config.offline.url.as_deref().unwrap_or(OFFLINE);
+    if url.contains("://") {
+        bail!("[offline] url = \"{url}\": this build writes local folders only");
+    }
+    Ok(project.path(url))
+}
+
+/// The batch engine's session, within the limits of `[engine]`.
+pub(crate) fn session(project: &Project) -> Result<Session> {
+    let engine = &project.config.engine;
+    if let Some(url) = engine.url.as_deref().filter(|url| *url != "local") {
+        bail!("[engine] url = \"{url}\": this build runs \"local\" only");
+    }
+    let memory = engine.memory.as_deref().map(bytes).transpose()?;
+    Ok(Session::new(&Resources { cores: engine.threads, memory, spill: None })?)
+}
+
+/// `"512MB"`, `"2GB"`.
+fn bytes(text: &str) -> Result<usize> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim();
+    let unit = match text[digits.len()..].trim().to_ascii_uppercase().as_str() {
+        "" | "B" => 1,
+        "KB" => 1 << 10,
+        "MB" => 1 << 20,
+        "GB" => 1 << 30,
+        other => bail!("[engine] memory = \"{text}\": `{other}` is no unit; write B, KB, MB or GB"),
+    };
+    let number: usize = digits.parse().with_context(|| format!("[engine] memory = \"{text}\" is no size"))?;
+    number.checked_mul(unit).with_context(|| format!("[engine] memory = \"{text}\" is too much"))
+}

@@ -1,0 +1,230 @@
+//! A project: its folder, its `feat.toml`, its `.feat` files compiled.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use feat_compiler::Compiled;
+use feat_dsl::source_map::SourceMap;
+use serde::Deserialize;
+
+/// The name of the file that makes a folder a project.
+pub(crate) const CONFIG: &str = "feat.toml";
+
+/// What `feat.toml` says: facts of the place, never meaning.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    pub(crate) project: ProjectConfig,
+    pub(crate) registry: UrlConfig,
+    pub(crate) online: UrlConfig,
+    pub(crate) offline: UrlConfig,
+    pub(crate) engine: EngineConfig,
+    /// Passed on as it is by what speaks to Kafka.
+    pub(crate) kafka: toml::Table,
+    pub(crate) sources: BTreeMap<String, SourceConfig>,
+    /// Laid over the rest by `--profile`; each has the form of the whole file.
+    pub(crate) profiles: toml::Table,
+}
+
+/// `[project]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ProjectConfig {
+    pub(crate) name: Option<String>,
+    /// Glob patterns of the `.feat` files; `*.feat` when not written.
+    pub(crate) specs: Vec<String>,
+}
+
+/// A section that is a URL.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct UrlConfig {
+    pub(crate) url: Option<String>,
+}
+
+/// `[engine]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EngineConfig {
+    pub(crate) url: Option<String>,
+    /// Cores to use; all when not written.
+    pub(crate) threads: Option<usize>,
+    /// Memory for sorting and merging, such as `"1GB"`; what does not fit spills.
+    pub(crate) memory: Option<String>,
+}
+
+/// `[sources.NAME]`: where the spec's source is found.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SourceConfig {
+    /// Instead of the spec's `batch` or `snapshot`.
+    pub(crate) batch: Option<String>,
+    /// A file that is read as the source's log.
+    pub(crate) replay: Option<String>,
+}
+
+/// A project that was found and read. Its text may still have errors: `compiled.diagnostics`.
+pub(crate) struct Project {
+    pub(crate) root: PathBuf,
+    pub(crate) config: Config,
+    pub(crate) texts: SourceMap,
+    pub(crate) compiled: Compiled,
+}
+
+impl Project {
+    /// The project at `folder`, or, without one, at the nearest folder upward that has a
+    /// `feat.toml`.
+    pub(crate) fn open(folder: Option<&Path>, profile: Option<&str>) -> Result<Self> {
+        let root = match folder {
+            Some(folder) => folder.to_owned(),
+            None => nearest(&std::env::current_dir()?)?,
+        };
+        let config = read_config(&root, profile)?;
+        let files = spec_files(&root, &config)?;
+        Self::read(root, config, &files)
+    }
+
+    /// The `.feat` files of the project at `folder` or, without one, of the nearest one upward.
+    pub(crate) fn files(folder: Option<&Path>, profile: Option<&str>) -> Result<Vec<PathBuf>> {
+        let root = match folder {
+            Some(folder) => folder.to_owned(),
+            None => nearest(&std::env::current_dir()?)?,
+        };
+        spec_files(&root, &read_config(&root, profile)?)
+    }
+
+    /// The files at `paths` alone, as `feat check a.feat` wants them.
+    pub(crate) fn of_paths(paths: &[PathBuf]) -> Result<Self> {
+        let root = std::env::current_dir()?;
+        Self::read(root, Config::default(), &expand(paths)?)
+    }
+
+    fn read(root: PathBuf, config: Config, files: &[PathBuf]) -> Result<Self> {
+        let mut texts = SourceMap::new();
+        for file in files {
+            let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let text = String::from_utf8(bytes).map_err(|cause| {
+                anyhow::anyhow!("{} is not UTF-8: {cause}; save it as UTF-8", file.display())
+            })?;
+            let shown = file.strip_prefix(&root).unwrap_or(file);
+            texts.add(shown.to_string_lossy(), text);
+        }
+        let compiled = feat_compiler::compile(&texts);
+        Ok(Self { root, config, texts, compiled })
+    }
+
+    /// A path of `feat.toml`, which counts from the project's folder.
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+}
+
+/// `paths` with each folder replaced by the `.feat` files in it.
+pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let found = matches(&format!("{}/**/*.feat", glob::Pattern::escape(&path.to_string_lossy())))?;
+            if found.is_empty() {
+                bail!("folder {} holds no .feat file", path.display());
+            }
+            files.extend(found);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+/// The `.feat` files that the project's `specs` name, in the order of their names.
+pub(crate) fn spec_files(root: &Path, config: &Config) -> Result<Vec<PathBuf>> {
+    let default = vec!["*.feat".to_owned()];
+    let patterns = if config.project.specs.is_empty() { &default } else { &config.project.specs };
+    let mut files = Vec::new();
+    for pattern in patterns {
+        files.extend(matches(&format!("{}/{pattern}", glob::Pattern::escape(&root.to_string_lossy())))?);
+    }
+    files.sort();
+    files.dedup();
+    if files.is_empty() {
+        bail!("no file matches specs = {patterns:?} in {}: `feat new DIR` makes a first one", root.display());
+    }
+    Ok(files)
+}
+
+fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
+    let found = glob::glob(pattern).with_context(|| format!("`{pattern}` is not a pattern of files"))?;
+    let mut files = found.collect::<Result<Vec<_>, _>>()?;
+    // `*.feat` matches the folder `.feat` too.
+    files.retain(|path| path.is_file());
+    files.sort();
+    Ok(files)
+}
+
+fn nearest(start: &Path) -> Result<PathBuf> {
+    match start.ancestors().find(|folder| folder.join(CONFIG).is_file()) {
+        Some(folder) => Ok(folder.to_owned()),
+        None => bail!(
+            "no {CONFIG} in {} or above it: run this in a project, name one with `-C DIR`, or make one with `feat new DIR`",
+            start.display()
+        ),
+    }
+}
+
+fn read_config(root: &Path, profile: Option<&str>) -> Result<Config> {
+    let path = root.join(CONFIG);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut table: toml::Table =
+        text.parse().with_context(|| format!("{} is not TOML as it stands", path.display()))?;
+    if let Some(name) = profile {
+        let over =
+            table.get("profiles").and_then(|profiles| profiles.get(name)).and_then(toml::Value::as_table);
+        let Some(over) = over.cloned() else {
+            let known: Vec<String> = table
+                .get("profiles")
+                .and_then(toml::Value::as_table)
+                .map(|profiles| profiles.keys().cloned().collect())
+                .unwrap_or_default();
+            bail!("{} has no [profiles.{name}]; it has {known:?}", path.display());
+        };
+        overlay(&mut table, over);
+    }
+    table.remove("profiles");
+    let mut value = toml::Value::Table(table);
+    substitute(&mut value).with_context(|| format!("in {}", path.display()))?;
+    value.try_into().with_context(|| format!("{} says something that feat does not know", path.display()))
+}
+
+fn overlay(base: &mut toml::Table, over: toml::Table) {
+    for (name, value) in over {
+        match (base.get_mut(&name), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => overlay(base, over),
+            (_, value) => {
+                base.insert(name, value);
+            }
+        }
+    }
+}
+
+/// Replaces `${NAME}` in every string by the environment's variable.
+fn substitute(value: &mut toml::Value) -> Result<()> {
+    match value {
+        toml::Value::String(text) => {
+            while let Some(start) = text.find("${") {
+                let Some(length) = text[start..].find('}') else {
+                    bail!("`{text}` has a `${{` without its `}}`");
+                };
+                let name = text[start + 2..start + length].to_owned();
+                let Ok(found) = std::env::var(&name) else {
+                    bail!("the environment has no {name}, which `${{{name}}}` asks for");
+                };
+                text.replace_range(start..=start + length, &found);
+            }
+            Ok(())
+        }
+        toml::Value::Table(table) => table.iter_mut().try_for_each(|(_, value)| substitute(value)),
+        toml::Value::Array(items) => items.iter_mut().try_for_each(substitute),
+        _ => Ok(()),
+    }
+}

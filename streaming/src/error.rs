@@ -1,0 +1,124 @@
+//! Why a stream stopped. Rows that are late, filtered or unreadable are counted, not errors.
+
+use feat_compiler::prepare::PrepareError;
+use feat_kernel::codec::CodecError;
+use feat_kernel::time::Instant;
+use feat_store::StoreError;
+
+/// An error of whoever provides the log.
+pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a stream stopped. What was committed before stays; a new run goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// The log could not be read.
+    #[error("log `{log}` could not be read")]
+    Source {
+        /// The log.
+        log: String,
+        /// What the source said.
+        #[source]
+        cause: SourceError,
+    },
+    /// A row broke an `expect … else fail`.
+    #[error("group `{group}` stopped in the records of log `{log}` from offset {offset}")]
+    Prepare {
+        /// The group.
+        group: String,
+        /// The log.
+        log: String,
+        /// The offset of the first record of the batch; the cause counts rows from there.
+        offset: u64,
+        /// The row and the expectation.
+        #[source]
+        cause: Box<PrepareError>,
+    },
+    /// A record became known before an earlier one.
+    #[error(
+        "record {offset} of log `{log}` is known at {known}, a record before it at {clock}: a log is read in the order in which its records became known"
+    )]
+    ClockWentBack {
+        /// The log.
+        log: String,
+        /// The record.
+        offset: u64,
+        /// When it became known.
+        known: Instant,
+        /// The clock before it.
+        clock: Instant,
+    },
+    /// The markers of a view name another log.
+    #[error(
+        "view `{view}` was filled from log `{found}`, not from `{log}`: drop the view to fill it from the beginning"
+    )]
+    OtherLog {
+        /// The view.
+        view: String,
+        /// The log of this run.
+        log: String,
+        /// The log in the marker.
+        found: String,
+    },
+    /// The view's entities are spread over another count of partitions.
+    #[error(
+        "view `{view}` is kept in {recorded} partitions, this run asks for {asked}: run it with {recorded}, or drop the view"
+    )]
+    Partitions {
+        /// The view.
+        view: String,
+        /// The count that holds.
+        recorded: u32,
+        /// The count asked for.
+        asked: u32,
+    },
+    /// The group is computed on a schedule.
+    #[error("group `{group}` has `refresh`: it is loaded on its schedule, not streamed")]
+    Refreshed {
+        /// The group.
+        group: String,
+    },
+    /// A group of another source.
+    #[error("group `{group}` reads source `{found}`, this log is of source `{source_name}`")]
+    OtherSource {
+        /// The group.
+        group: String,
+        /// The log's source.
+        source_name: String,
+        /// The group's source.
+        found: String,
+    },
+    /// What the store holds does not decode.
+    #[error("what is stored of view `{view}` partition {partition} does not decode")]
+    Codec {
+        /// The view.
+        view: String,
+        /// The partition.
+        partition: u32,
+        /// Where the bytes are wrong.
+        #[source]
+        cause: CodecError,
+    },
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store went back below what this run has read, so the log must be read again.
+    #[error(
+        "view `{view}` partition {partition} stands at offset {position} again, this run had read up to {read}"
+    )]
+    Rewound {
+        /// The view.
+        view: String,
+        /// The partition.
+        partition: u32,
+        /// The position in the store.
+        position: u64,
+        /// Where this run was.
+        read: u64,
+    },
+    /// A worker of this run panicked.
+    #[error("a stream worker failed: {what}")]
+    Internal {
+        /// What is known of it.
+        what: String,
+    },
+}

@@ -1,0 +1,66 @@
+//! A piece of a log as one group sees it: prepared rows, spread over the view's partitions.
+
+use arrow::array::{Int64Array, UInt32Array};
+use feat_compiler::prepare::Prepared;
+use feat_kernel::key::partition;
+use feat_kernel::row::{Row, Rows};
+use feat_kernel::time::Instant;
+use feat_kernel::view::View;
+
+use crate::source::LogBatch;
+
+/// The records `[first, end)` of a log, prepared for one group.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    pub(crate) first: u64,
+    /// The log's clock at each record.
+    known: Int64Array,
+    pub(crate) rows: Rows,
+    /// The record of each prepared row, from `first`.
+    place: UInt32Array,
+    /// The prepared rows of each partition, in the order of the log.
+    parts: Vec<Vec<u32>>,
+}
+
+impl Piece {
+    /// The records of `log`, of which there is at least one; `prepared` are their rows.
+    pub fn new(view: &View, partitions: u32, log: &LogBatch, prepared: &Prepared) -> Self {
+        let rows = Rows::new(view, &prepared.rows);
+        let mut parts = vec![Vec::new(); partitions as usize];
+        for row in 0..rows.len() {
+            // Such a row neither counts nor can make another a duplicate: its entity is not touched.
+            let at = rows.row(row);
+            if !(at.pass() || (view.dedupe.is_some() && at.id().is_some())) {
+                continue;
+            }
+            parts[partition(rows.key(row), partitions) as usize].push(row as u32);
+        }
+        Self { first: log.first_offset, known: log.known.clone(), rows, place: prepared.place.clone(), parts }
+    }
+
+    /// The offset after the last record.
+    pub(crate) fn end(&self) -> u64 {
+        self.first + self.known.len() as u64
+    }
+
+    /// The rows of `partition` with offsets from `from` on.
+    pub(crate) fn rows_from(&self, partition: u32, from: u64) -> &[u32] {
+        let part = &self.parts[partition as usize];
+        &part[part.partition_point(|&row| self.offset(row) < from)..]
+    }
+
+    /// The offset of the record that row `row` came from.
+    pub(crate) fn offset(&self, row: u32) -> u64 {
+        self.first + u64::from(self.place.value(row as usize))
+    }
+
+    /// The log's clock at row `row`.
+    pub(crate) fn clock(&self, row: u32) -> Instant {
+        Instant(self.known.value(self.place.value(row as usize) as usize))
+    }
+
+    /// The log's clock before offset `offset`, which lies in `(first, end]`.
+    pub(crate) fn clock_before(&self, offset: u64) -> Instant {
+        Instant(self.known.value((offset - self.first) as usize - 1))
+    }
+}

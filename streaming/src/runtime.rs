@@ -1,0 +1,405 @@
+//! A run: one log is read once, prepared once for each group, and spread over the workers.
+//!
+//! ```text
+//!  Source ──► order, clock ──► Prepare (each group) ──► Piece ──┬─bounded─► worker 0: partitions 0, N, …
+//!                                                               └─bounded─► worker 1: partitions 1, …
+//! ```
+
+use std::sync::Arc;
+
+use feat_compiler::ir::SourceKind;
+use feat_compiler::plan::GroupPlan;
+use feat_compiler::prepare::{Counts, Mode};
+use feat_kernel::time::Instant;
+use feat_store::{Commit, Committed, Durability, Read, Store, ViewId, view_id};
+use futures::StreamExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::error::StreamError;
+use crate::nonce::Nonces;
+use crate::operator::Operator;
+use crate::piece::Piece;
+use crate::source::{LogBatch, Source};
+use crate::worker::{Done, Message, Worker};
+
+/// Partitions of a view that names no other count: enough to keep the cores of one machine busy, few
+/// enough that a chunk of the log has rows for each.
+pub const PARTITIONS: u32 = 8;
+
+/// Batches of the log that may wait for a worker: one that is worked on, one at hand.
+const WAITING: usize = 2;
+
+/// How often a run reads the log again because the store was set back, before it gives up.
+const RESTARTS: u32 = 16;
+
+/// How a log is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many workers share the partitions; at least one. No number changes any result.
+    pub workers: usize,
+    /// The count of partitions of every view. `None`: what the store has recorded, [`PARTITIONS`] for
+    /// a new view.
+    pub partitions: Option<u32>,
+    /// How many entities one commit may write.
+    pub chunk_keys: usize,
+    /// About how many bytes of blobs are held in memory, over all partitions.
+    pub cache_bytes: usize,
+    /// Stop before this offset. `None`: read until the log ends.
+    pub until: Option<u64>,
+    /// Whether idle entities are deleted.
+    pub sweep: bool,
+    /// When a commit survives a crash; the end of a run always does.
+    pub durability: Durability,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            workers: 1,
+            partitions: None,
+            chunk_keys: 512,
+            cache_bytes: 256 << 20,
+            until: None,
+            sweep: true,
+            durability: Durability::Eventual,
+        }
+    }
+}
+
+/// How far a run has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Records read by this run.
+    pub records: u64,
+    /// The offset of the next record.
+    pub next: u64,
+    /// The log's clock.
+    pub clock: Instant,
+}
+
+/// What a run did for one group.
+#[derive(Clone, Debug)]
+pub struct GroupReport {
+    /// The group.
+    pub group: String,
+    /// The name of its view in the store.
+    pub view: ViewId,
+    /// What became of the records that this run prepared. Records that every partition of the group had
+    /// before are not among them.
+    pub counts: Counts,
+    /// Rows that were folded into tiles; rows may still wait for their time.
+    pub folded: u64,
+    /// Rows that were found to be duplicates when their time came.
+    pub duplicates: u64,
+    /// Idle entities that were deleted.
+    pub swept: u64,
+    /// Commits of this run.
+    pub commits: u64,
+    /// Commits that met another marker than expected, and were done again.
+    pub conflicts: u64,
+}
+
+/// What a run did.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How far it read.
+    pub progress: Progress,
+    /// One a group, in the order given.
+    pub groups: Vec<GroupReport>,
+}
+
+/// Runs the operators of `groups`, which read one source, over its log `source`, until the log ends or
+/// [`Options::until`]. Everything is durable when it returns.
+///
+/// Time: the clock is the log's `known`. The end of a log is complete for a `static` source only: a
+/// file of events may be longer next time.
+/// Restart: each partition goes on from the position in its marker; what it has seen is skipped.
+/// Cost: the log is read from the least position, prepared once a group; memory is bounded by a few
+/// batches for each worker and [`Options::cache_bytes`].
+/// Errors: [`StreamError`]; whatever was committed before is exact and stays.
+pub async fn run(
+    store: &Arc<dyn Store>,
+    groups: &[Arc<GroupPlan>],
+    source: &dyn Source,
+    options: &Options,
+    progress: &(dyn Fn(&Progress) + Send + Sync),
+) -> Result<Report, StreamError> {
+    let mut restarts = 0;
+    loop {
+        match Run::open(store, groups, source, options).await?.read(source, progress).await {
+            Err(StreamError::Rewound { .. }) if restarts < RESTARTS => restarts += 1,
+            done => {
+                store.flush().await?;
+                return done;
+            }
+        }
+    }
+}
+
+/// A run under way.
+struct Run<'a> {
+    options: &'a Options,
+    groups: Vec<Group>,
+    workers: JoinSet<Result<Vec<Done>, StreamError>>,
+    channels: Vec<mpsc::Sender<Message>>,
+    /// The log as the source names it.
+    log: String,
+    ends: bool,
+}
+
+struct Group {
+    plan: Arc<GroupPlan>,
+    view: ViewId,
+    partitions: u32,
+    /// The least position of its partitions at the start.
+    position: u64,
+    counts: Counts,
+}
+
+impl<'a> Run<'a> {
+    async fn open(
+        store: &Arc<dyn Store>,
+        plans: &[Arc<GroupPlan>],
+        source: &dyn Source,
+        options: &'a Options,
+    ) -> Result<Self, StreamError> {
+        let log: Arc<str> = source.log().into();
+        let mut groups = Vec::with_capacity(plans.len());
+        for plan in plans {
+            groups.push(register(store, plan, &plans[0], options).await?);
+        }
+        let count: u32 = groups.iter().map(|group| group.partitions).sum();
+        let cache = options.cache_bytes / count.max(1) as usize;
+        let workers = options.workers.clamp(1, count.max(1) as usize);
+        let mut operators: Vec<Vec<(usize, Operator)>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut next = 0;
+        for (at, group) in groups.iter_mut().enumerate() {
+            let reads = (0..group.partitions).map(|partition| Read {
+                view: Arc::clone(&group.view),
+                partition,
+                keys: Vec::new(),
+            });
+            let found = store.read(reads.collect()).await?;
+            let mut new = Vec::with_capacity(found.len());
+            for (partition, snapshot) in found.into_iter().enumerate() {
+                let (view, id) = (Arc::clone(&group.plan.view), Arc::clone(&group.view));
+                let marker = snapshot.marker;
+                new.push(Operator::new(view, id, partition as u32, Arc::clone(&log), marker, cache)?);
+            }
+            begin(store, group, &mut new).await?;
+            for operator in new {
+                group.position = group.position.min(operator.position());
+                operators[next % workers].push((at, operator));
+                next += 1;
+            }
+        }
+        let mut run = Self {
+            options,
+            workers: JoinSet::new(),
+            channels: Vec::with_capacity(workers),
+            log: log.to_string(),
+            ends: plans.first().is_some_and(|plan| plan.source.kind == SourceKind::Static),
+            groups,
+        };
+        for operators in operators {
+            let (send, receive) = mpsc::channel(WAITING);
+            let worker = Worker {
+                store: Arc::clone(store),
+                operators,
+                chunk_keys: options.chunk_keys,
+                sweep: options.sweep,
+                durability: options.durability,
+                nonces: Nonces::fresh(),
+                done: vec![Done::default(); run.groups.len()],
+            };
+            run.workers.spawn(worker.run(receive));
+            run.channels.push(send);
+        }
+        Ok(run)
+    }
+
+    /// Reads the log to its end and waits for the workers.
+    async fn read(
+        mut self,
+        source: &dyn Source,
+        progress: &(dyn Fn(&Progress) + Send + Sync),
+    ) -> Result<Report, StreamError> {
+        let read = self.feed(source, progress).await;
+        // Without their channels the workers come to an end.
+        self.channels.clear();
+        let mut done = vec![Done::default(); self.groups.len()];
+        let mut failed = None;
+        while let Some(joined) = self.workers.join_next().await {
+            match joined {
+                Ok(Ok(worker)) => done.iter_mut().zip(worker).for_each(|(all, one)| all.add(one)),
+                Ok(Err(error)) => failed = Some(error),
+                Err(cause) => failed = Some(StreamError::Internal { what: cause.to_string() }),
+            }
+        }
+        // A worker's error is why the reader stopped, if both failed.
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let groups = self.groups.into_iter().zip(done).map(|(group, done)| GroupReport {
+            group: group.plan.name.to_string(),
+            view: group.view,
+            counts: group.counts,
+            folded: done.folded.rows,
+            duplicates: done.folded.duplicates,
+            swept: done.swept,
+            commits: done.commits,
+            conflicts: done.conflicts,
+        });
+        Ok(Report { progress: read?, groups: groups.collect() })
+    }
+
+    async fn feed(
+        &mut self,
+        source: &dyn Source,
+        progress: &(dyn Fn(&Progress) + Send + Sync),
+    ) -> Result<Progress, StreamError> {
+        let from = self.groups.iter().map(|group| group.position).min().unwrap_or(0);
+        let until = self.options.until.unwrap_or(u64::MAX);
+        let mut at = Progress { records: 0, next: from, clock: Instant::MIN };
+        let log = self.log.clone();
+        let failed = |cause| StreamError::Source { log: log.clone(), cause };
+        let mut stream = source.read(from).await.map_err(failed)?;
+        let mut stopped = false;
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(failed)?;
+            stopped = batch.end() > until;
+            // A source may deliver records again; those below the position are passed over.
+            if let Some(batch) = batch.between(at.next, until) {
+                at = self.check(&batch, at)?;
+                let pieces = self.prepare(&batch)?;
+                if !self.send(&Message::Pieces(pieces)).await {
+                    return Ok(at);
+                }
+                progress(&at);
+            }
+            if stopped || at.next >= until {
+                stopped = true;
+                break;
+            }
+        }
+        let seen_to = if self.ends && !stopped { Instant::MAX } else { Instant::MIN };
+        self.send(&Message::End { seen_to }).await;
+        Ok(at)
+    }
+
+    /// Sends to every worker; false when one is gone, which its result tells.
+    async fn send(&self, message: &Message) -> bool {
+        for channel in &self.channels {
+            if channel.send(message.clone()).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The progress after `batch`, whose clock must not run back.
+    fn check(&self, batch: &LogBatch, at: Progress) -> Result<Progress, StreamError> {
+        let mut clock = at.clock;
+        for (row, &known) in batch.known.values().iter().enumerate() {
+            if known < clock.0 {
+                return Err(StreamError::ClockWentBack {
+                    log: self.log.clone(),
+                    offset: batch.first_offset + row as u64,
+                    known: Instant(known),
+                    clock,
+                });
+            }
+            clock = Instant(known);
+        }
+        Ok(Progress { records: at.records + batch.known.len() as u64, next: batch.end(), clock })
+    }
+
+    /// What `batch` is to each group.
+    fn prepare(&mut self, batch: &LogBatch) -> Result<Arc<[Option<Piece>]>, StreamError> {
+        let mut pieces = Vec::with_capacity(self.groups.len());
+        for group in &mut self.groups {
+            let Some(batch) = batch.between(group.position, u64::MAX) else {
+                pieces.push(None);
+                continue;
+            };
+            let plan = &group.plan;
+            let prepared =
+                plan.prepare.prepare(&batch.batch, Mode::AsKnown, Some(&batch.known)).map_err(|cause| {
+                    let (group, log, cause) = (plan.name.to_string(), self.log.clone(), Box::new(cause));
+                    StreamError::Prepare { group, log, offset: batch.first_offset, cause }
+                })?;
+            group.counts += prepared.counts;
+            pieces.push(Some(Piece::new(&plan.view, group.partitions, &batch, &prepared)));
+        }
+        Ok(pieces.into())
+    }
+}
+
+/// Makes the view of `plan` known to the store.
+async fn register(
+    store: &Arc<dyn Store>,
+    plan: &Arc<GroupPlan>,
+    first: &GroupPlan,
+    options: &Options,
+) -> Result<Group, StreamError> {
+    if plan.refresh.is_some() {
+        return Err(StreamError::Refreshed { group: plan.name.to_string() });
+    }
+    if plan.source.root != first.source.root {
+        return Err(StreamError::OtherSource {
+            group: plan.name.to_string(),
+            source_name: first.source.root.to_string(),
+            found: plan.source.root.to_string(),
+        });
+    }
+    let view = view_id(&plan.name, plan.version, &plan.meaning);
+    let recorded = store.register(&view, options.partitions.unwrap_or(PARTITIONS)).await?;
+    match options.partitions {
+        Some(asked) if asked != recorded => {
+            Err(StreamError::Partitions { view: view.to_string(), recorded, asked })
+        }
+        _ => {
+            let (plan, counts) = (Arc::clone(plan), Counts::default());
+            Ok(Group { plan, view, partitions: recorded, position: u64::MAX, counts })
+        }
+    }
+}
+
+/// Commits the markers of partitions that have none, so that a lookup finds every partition and a
+/// store that is emptied under a run is noticed at the next commit.
+async fn begin(store: &Arc<dyn Store>, group: &Group, operators: &mut [Operator]) -> Result<(), StreamError> {
+    let mut nonces = Nonces::fresh();
+    let new = operators.iter_mut().filter(|operator| operator.is_new());
+    let (mut new, mut commits): (Vec<&mut Operator>, Vec<Commit>) = (new.collect(), Vec::new());
+    let mut pendings = Vec::with_capacity(new.len());
+    for operator in &new {
+        if let Some((pending, commit)) = operator.catch_up(Instant::MIN, nonces.next()) {
+            pendings.push(pending);
+            commits.push(commit);
+        }
+    }
+    if commits.is_empty() {
+        return Ok(());
+    }
+    let committed = store.commit(commits, Durability::Eventual).await?;
+    for ((operator, pending), committed) in new.iter_mut().zip(pendings).zip(committed) {
+        match committed {
+            Committed::Applied => operator.applied(pending),
+            Committed::Conflict(current) => operator.conflict(current)?,
+        }
+    }
+    // Were the store emptied since the view was registered, its markers would stand there unregistered.
+    store.register(&group.view, group.partitions).await?;
+    Ok(())
+}
+
+impl Done {
+    fn add(&mut self, other: Self) {
+        self.folded.rows += other.folded.rows;
+        self.folded.duplicates += other.folded.duplicates;
+        self.swept += other.swept;
+        self.commits += other.commits;
+        self.conflicts += other.conflicts;
+    }
+}

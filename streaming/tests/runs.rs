@@ -1,0 +1,383 @@
+//! However a log is run, the store holds the same.
+
+#![expect(clippy::unwrap_used, reason = "what a test's helper cannot do is a failure of the test")]
+
+mod shop;
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use feat_compiler::ir::Refresh;
+use feat_compiler::plan::GroupPlan;
+use feat_kernel::time::{Instant, Micros};
+use feat_store::{
+    Bytes, Commit, Committed, Durability, EmbeddedStore, MemoryStore, Read, Snapshot, Store, StoreError,
+    ViewEntry, ViewId,
+};
+use feat_streaming::{LogBatch, LogStream, Options, Source, StreamError};
+use futures::StreamExt;
+use proptest::prelude::*;
+use shop::{MINUTE, START, answers, dump, groups, log, plans, source, stream, streamed};
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap().block_on(work)
+}
+
+fn memory() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::default())
+}
+
+/// What the rest is compared with: one worker, one batch, one commit a partition, nothing deleted.
+fn plainly() -> Options {
+    Options { sweep: false, partitions: Some(3), ..Options::default() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn stops_chunks_workers_and_caches_do_not_change_a_byte(
+        orders in shop::orders(120),
+        stops in prop::collection::vec((0_u64..120, 1_usize..5, 1_usize..20, 1_u64..40, any::<bool>()), 0..6),
+    ) {
+        let plans = plans();
+        let (groups, log) = (streamed(&plans), log(&plans, &orders));
+        block_on(async {
+            let whole = memory();
+            stream(&whole, &groups, &source(&log, 1000), &plainly()).await.unwrap();
+            let parts = memory();
+            for (until, workers, chunk_keys, size, cached) in stops {
+                let cache_bytes = if cached { 1 << 20 } else { 0 };
+                let options = Options { until: Some(until), workers, chunk_keys, cache_bytes, ..plainly() };
+                stream(&parts, &groups, &source(&log, size), &options).await.unwrap();
+            }
+            stream(&parts, &groups, &source(&log, 7), &plainly()).await.unwrap();
+            assert_eq!(dump(&*parts, &groups).await, dump(&*whole, &groups).await);
+        });
+    }
+
+    #[test]
+    fn deleting_idle_entities_does_not_change_an_answer(orders in shop::orders(150), size in 1_u64..30) {
+        let plans = plans();
+        let (groups, log) = (streamed(&plans), log(&plans, &orders));
+        block_on(async {
+            let (all, swept) = (memory(), memory());
+            for (store, sweep) in [(&all, false), (&swept, true)] {
+                let options = Options { sweep, ..plainly() };
+                stream(store, &groups, &source(&log, size), &options).await.unwrap();
+            }
+            let clock = log.known.values().last().copied().unwrap_or(START);
+            for later in [1, MINUTE, 10 * MINUTE, 100 * MINUTE] {
+                let t = Instant(clock + later);
+                assert_eq!(answers(&*swept, &groups, t).await, answers(&*all, &groups, t).await);
+            }
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn the_embedded_store_ends_with_the_bytes_of_the_one_in_memory(orders in shop::orders(150), stop in 0_u64..150) {
+        let plans = plans();
+        let (groups, log) = (streamed(&plans), log(&plans, &orders));
+        let folder = tempfile::tempdir().unwrap();
+        block_on(async {
+            let whole = memory();
+            stream(&whole, &groups, &source(&log, 1000), &plainly()).await.unwrap();
+            let options = Options { workers: 2, ..plainly() };
+            {
+                let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(folder.path()).unwrap());
+                let until = Options { until: Some(stop), ..options.clone() };
+                stream(&store, &groups, &source(&log, 10), &until).await.unwrap();
+            }
+            let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(folder.path()).unwrap());
+            stream(&store, &groups, &source(&log, 13), &options).await.unwrap();
+            assert_eq!(dump(&*store, &groups).await, dump(&*whole, &groups).await);
+        });
+    }
+
+    #[test]
+    fn two_runs_at_once_apply_every_record_once(orders in shop::orders(150)) {
+        let plans = plans();
+        let (groups, log) = (streamed(&plans), log(&plans, &orders));
+        block_on(async {
+            let whole = memory();
+            stream(&whole, &groups, &source(&log, 1000), &plainly()).await.unwrap();
+            let store = memory();
+            let (a, b) = (source(&log, 3), source(&log, 8));
+            let (one, two) = (Options { workers: 2, ..plainly() }, plainly());
+            let (one, two) =
+                tokio::join!(stream(&store, &groups, &a, &one), stream(&store, &groups, &b, &two));
+            one.unwrap();
+            two.unwrap();
+            assert_eq!(dump(&*store, &groups).await, dump(&*whole, &groups).await);
+        });
+    }
+}
+
+/// A source that delivers everything twice, and from the beginning whatever it is asked.
+struct Twice(Vec<LogBatch>);
+
+#[async_trait]
+impl Source for Twice {
+    fn log(&self) -> &'static str {
+        "orders/0"
+    }
+
+    async fn read(&self, _: u64) -> Result<LogStream, feat_streaming::error::SourceError> {
+        let twice: Vec<_> = self.0.iter().flat_map(|batch| [Ok(batch.clone()), Ok(batch.clone())]).collect();
+        Ok(futures::stream::iter(twice).boxed())
+    }
+}
+
+/// A few hundred orders, always the same.
+fn many() -> Vec<shop::Order> {
+    let order = |at: u32| {
+        let dice = at.wrapping_mul(2_654_435_761) >> 7;
+        shop::Order {
+            id: (dice % 40) as u8,
+            user: (!dice.is_multiple_of(23)).then_some((dice >> 3) as u8 % 12),
+            amount: Some((dice >> 6) as u8 % 100),
+            gap: i64::from(dice >> 9) % 4,
+            age: i64::from(dice >> 11) % 9,
+        }
+    };
+    (0..400).map(order).collect()
+}
+
+#[tokio::test]
+async fn records_that_come_twice_count_once_and_a_second_run_changes_nothing() {
+    let plans = plans();
+    let (groups, log) = (streamed(&plans), log(&plans, &many()));
+    let (whole, store) = (memory(), memory());
+    stream(&whole, &groups, &source(&log, 1000), &plainly()).await.unwrap();
+    let twice = Twice(shop::batches(&log, 9));
+    let half = Options { until: Some(150), ..plainly() };
+    stream(&store, &groups, &twice, &half).await.unwrap();
+    stream(&store, &groups, &twice, &plainly()).await.unwrap();
+    assert_eq!(dump(&*store, &groups).await, dump(&*whole, &groups).await);
+    let again = stream(&store, &groups, &twice, &plainly()).await.unwrap();
+    assert!(again.groups.iter().all(|group| group.commits == 0 && group.counts.read == 0), "{again:?}");
+    assert_eq!(dump(&*store, &groups).await, dump(&*whole, &groups).await);
+}
+
+#[tokio::test]
+async fn every_record_is_counted_once() {
+    let plans = plans();
+    let (groups, log) = (streamed(&plans), log(&plans, &many()));
+    let store = memory();
+    let report = stream(&store, &groups, &source(&log, 50), &plainly()).await.unwrap();
+    assert_eq!((report.progress.records, report.progress.next), (400, 400));
+    for group in &report.groups {
+        let counts = group.counts;
+        assert_eq!((counts.read, counts.admitted + counts.rejected()), (400, 400), "{}", group.group);
+        assert!(counts.null_key > 0);
+        assert!(group.duplicates > 0 && group.folded > 0, "{group:?}");
+        assert!(group.folded + group.duplicates <= counts.admitted);
+    }
+    assert_eq!(report.groups[0].group, "shop.recent");
+}
+
+/// A store that fails or forgets at one commit.
+#[derive(Debug)]
+struct Faulty {
+    inner: Mutex<MemoryStore>,
+    commits: AtomicU32,
+    at: u32,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// The commit is not applied, and the caller is told of an error.
+    Refused,
+    /// The commit is applied, but the caller is told of an error.
+    Unheard,
+    /// The store is set back to nothing before the commit.
+    Emptied,
+}
+
+impl Faulty {
+    fn new(at: u32, fault: Fault) -> Self {
+        Self { inner: Mutex::default(), commits: AtomicU32::new(0), at, fault }
+    }
+
+    fn inner(&self) -> MemoryStore {
+        self.inner.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Store for Faulty {
+    async fn register(&self, view: &ViewId, partitions: u32) -> Result<u32, StoreError> {
+        self.inner().register(view, partitions).await
+    }
+    async fn partitions(&self, view: &ViewId) -> Result<Option<u32>, StoreError> {
+        self.inner().partitions(view).await
+    }
+    async fn views(&self) -> Result<Vec<ViewEntry>, StoreError> {
+        self.inner().views().await
+    }
+    async fn read(&self, reads: Vec<Read>) -> Result<Vec<Snapshot>, StoreError> {
+        self.inner().read(reads).await
+    }
+    async fn commit(
+        &self,
+        commits: Vec<Commit>,
+        durability: Durability,
+    ) -> Result<Vec<Committed>, StoreError> {
+        let failed = || Err(StoreError::Full { path: "feat.redb".into() });
+        if self.commits.fetch_add(1, Ordering::SeqCst) == self.at {
+            match self.fault {
+                Fault::Refused => return failed(),
+                Fault::Unheard => {
+                    self.inner().commit(commits, durability).await?;
+                    return failed();
+                }
+                Fault::Emptied => *self.inner.lock().unwrap() = MemoryStore::default(),
+            }
+        }
+        self.inner().commit(commits, durability).await
+    }
+    async fn scan(
+        &self,
+        view: &ViewId,
+        partition: u32,
+        after: Option<Bytes>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        self.inner().scan(view, partition, after, limit).await
+    }
+    async fn drop_view(&self, view: &ViewId) -> Result<(), StoreError> {
+        self.inner().drop_view(view).await
+    }
+    async fn flush(&self) -> Result<(), StoreError> {
+        self.inner().flush().await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_or_forgets_at_any_commit_ends_with_the_same_bytes() {
+    let plans = plans();
+    let (groups, log) = (streamed(&plans), log(&plans, &many()));
+    let whole = memory();
+    stream(&whole, &groups, &source(&log, 1000), &plainly()).await.unwrap();
+    let expected = dump(&*whole, &groups).await;
+    for fault in [Fault::Refused, Fault::Unheard, Fault::Emptied] {
+        for at in 0..8 {
+            let faulty = Arc::new(Faulty::new(at, fault));
+            let store: Arc<dyn Store> = faulty.clone();
+            let options = Options { workers: 2, ..plainly() };
+            let first = stream(&store, &groups, &source(&log, 60), &options).await;
+            if matches!(fault, Fault::Emptied) {
+                first.unwrap();
+            } else {
+                assert!(matches!(first, Err(StreamError::Store(StoreError::Full { .. }))), "{first:?}");
+                stream(&store, &groups, &source(&log, 60), &options).await.unwrap();
+            }
+            assert!(faulty.commits.load(Ordering::SeqCst) > at);
+            assert_eq!(dump(&*store, &groups).await, expected, "{fault:?} at commit {at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn entities_that_nothing_can_reach_are_deleted() {
+    let plans = plans();
+    let briefly = groups(&plans, &["briefly"]);
+    let mut orders = many();
+    // Half a day later only one user is left.
+    orders.push(shop::Order { id: 200, user: Some(3), amount: Some(1), gap: 720, age: 0 });
+    orders.extend((0..20).map(|at| shop::Order {
+        id: 201 + at,
+        user: Some(3),
+        amount: Some(1),
+        gap: 1,
+        age: 0,
+    }));
+    let log = log(&plans, &orders);
+    let store = memory();
+    let options = Options { sweep: true, partitions: Some(1), ..Options::default() };
+    let report = stream(&store, &briefly, &source(&log, 5), &options).await.unwrap();
+    assert!(report.groups[0].swept >= 11, "{report:?}");
+    let kept = dump(&*store, &briefly).await.remove(&("briefly".to_owned(), 0)).unwrap();
+    assert_eq!(kept.blobs.len(), 1);
+    assert!(kept.marker.swept_to > Instant(START) && kept.marker.swept_to <= kept.marker.clock);
+}
+
+#[tokio::test]
+async fn the_end_of_a_file_is_complete_for_static_rows_only() {
+    let plans = plans();
+    let store = memory();
+    let (orders, cities) = (streamed(&plans), groups(&plans, &["about"]));
+    stream(&store, &orders, &source(&log(&plans, &many()), 100), &plainly()).await.unwrap();
+    let read = feat_streaming::Replay::of("cities/0", vec![shop::cities(&plans)]);
+    stream(&store, &cities, &read, &plainly()).await.unwrap();
+    for kept in dump(&*store, &orders).await.values() {
+        assert_eq!((kept.marker.seen_to, kept.marker.positions["orders/0"]), (Instant::MIN, 400));
+    }
+    let kept = dump(&*store, &cities).await;
+    assert!(kept.values().all(|kept| kept.marker.complete_to() == Instant::MAX), "{kept:?}");
+    assert_eq!(kept.values().map(|kept| kept.blobs.len()).sum::<usize>(), 2);
+}
+
+#[tokio::test]
+async fn a_clock_that_runs_back_names_the_record() {
+    let plans = plans();
+    let groups = streamed(&plans);
+    let mut log = log(&plans, &many());
+    let mut known = log.known.values().to_vec();
+    known[77] = START - 1;
+    log.known = known.into();
+    let error = stream(&memory(), &groups, &source(&log, 30), &plainly()).await.unwrap_err();
+    assert!(matches!(error, StreamError::ClockWentBack { offset: 77, .. }), "{error:?}");
+    assert!(error.to_string().contains("record 77 of log `orders/0`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_by_an_older_one_is_noticed() {
+    let plans = plans();
+    let (groups, store) = (streamed(&plans), memory());
+    let mut log = log(&plans, &many());
+    let half = Options { until: Some(200), ..plainly() };
+    stream(&store, &groups, &source(&log, 100), &half).await.unwrap();
+    log.known = log.known.values().iter().map(|known| known - 1_000_000 * MINUTE).collect();
+    let error = stream(&store, &groups, &source(&log, 100), &plainly()).await.unwrap_err();
+    assert!(matches!(error, StreamError::ClockWentBack { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_streamed_is_refused_in_words() {
+    let plans = plans();
+    let (groups_of, store) = (streamed(&plans), memory());
+    let log = log(&plans, &many());
+    let few = source(&log, 100);
+    stream(&store, &groups_of, &few, &plainly()).await.unwrap();
+
+    let other = Options { partitions: Some(5), ..plainly() };
+    let error = stream(&store, &groups_of, &few, &other).await.unwrap_err();
+    assert!(error.to_string().contains("kept in 3 partitions, this run asks for 5"), "{error}");
+    let any = Options { partitions: None, ..plainly() };
+    stream(&store, &groups_of, &few, &any).await.unwrap();
+
+    let elsewhere = feat_streaming::Replay::of("orders/1", vec![log.clone()]);
+    let error = stream(&store, &groups_of, &elsewhere, &any).await.unwrap_err();
+    assert!(error.to_string().contains("was filled from log `orders/0`, not from `orders/1`"), "{error}");
+
+    let hour = Micros::HOUR;
+    let refresh = Some(Refresh { every: hour, at: Micros::ZERO, after: hour });
+    let loaded = Arc::new(GroupPlan { refresh, ..(*groups_of[0]).clone() });
+    let error = stream(&store, &[loaded], &few, &any).await.unwrap_err();
+    assert!(error.to_string().contains("`shop.recent` has `refresh`"), "{error}");
+
+    let error = stream(&store, &groups(&plans, &["recent", "about"]), &few, &any).await.unwrap_err();
+    assert!(matches!(error, StreamError::OtherSource { .. }), "{error:?}");
+
+    let broken = feat_streaming::Replay::new("orders/0", || async { Err("the file is gone".into()) });
+    let error = stream(&memory(), &groups_of, &broken, &any).await.unwrap_err();
+    assert!(error.to_string().contains("log `orders/0` could not be read"), "{error}");
+}

@@ -1,0 +1,223 @@
+//! A small shop whose log is streamed in every possible way, and what is then in the store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Int64Array, RecordBatch};
+use feat_compiler::ir::QName;
+use feat_compiler::plan::{GroupPlan, Plans};
+use feat_dsl::source_map::SourceMap;
+use feat_kernel::assemble::{Assembled, assemble};
+use feat_kernel::blob::Blob;
+use feat_kernel::column;
+use feat_kernel::layout::Marker;
+use feat_kernel::time::Instant;
+use feat_kernel::types::Type;
+use feat_kernel::value::Value;
+use feat_store::{Bytes, Read, Store, view_id};
+use feat_streaming::{LogBatch, Options, Replay, Report, Source, StreamError, run};
+use proptest::prelude::*;
+
+const SHOP: &str = r#"
+package shop
+
+entity user(user_id: string)
+
+source orders: events {
+  order_id: string
+  user_id:  string?
+  amount:   float?
+  city:     string?
+  at:       timestamp
+  seen:     timestamp
+
+  time at
+  known seen
+  dedupe by order_id within 10m
+  lateness 3h
+  batch parquet("orders.parquet")
+  stream kafka("orders")
+}
+
+features recent of user from orders {
+  n     = count()     over [2m, 1h]
+  spent = sum(amount) over [10m, 2h]
+  city  = last(city)  over 1h
+  big   = count() where amount > 50.0 over 1h
+}
+
+features ever of user from orders where amount > 10.0 {
+  n     = count()       over all
+  first = first(amount) over all
+}
+
+features briefly of user from orders {
+  ttl 30m
+  largest = max(amount) over 5m
+}
+
+source cities: static {
+  name:   string
+  people: int
+  key name
+  rows
+    | name   | people |
+    | "Oslo" | 700000 |
+    | "Rome" | 2800000 |
+}
+
+entity city(name: string)
+
+features about of city from cities { keep people }
+"#;
+
+/// Microseconds of a minute.
+pub(crate) const MINUTE: i64 = 60_000_000;
+/// Where the log begins.
+pub(crate) const START: i64 = 1_700_000_000_000_000;
+
+/// The project's plans.
+pub(crate) fn plans() -> Plans {
+    let mut sources = SourceMap::new();
+    sources.add("shop.feat", SHOP);
+    let compiled = feat_compiler::compile(&sources);
+    let report = feat_dsl::render::render(&compiled.diagnostics, &sources, feat_dsl::render::Color::Never);
+    assert!(!compiled.has_errors() && compiled.pending.is_empty(), "{report}");
+    compiled.plans
+}
+
+/// The groups `names` of `plans`.
+pub(crate) fn groups(plans: &Plans, names: &[&str]) -> Vec<Arc<GroupPlan>> {
+    let name = |name: &&str| QName { package: "shop".to_owned(), name: (*name).to_owned() };
+    names.iter().map(|group| Arc::clone(&plans.groups[&name(group)])).collect()
+}
+
+/// The groups of the orders that are streamed.
+pub(crate) fn streamed(plans: &Plans) -> Vec<Arc<GroupPlan>> {
+    groups(plans, &["recent", "ever", "briefly"])
+}
+
+/// An order, in minutes and small numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub(crate) id: u8,
+    pub(crate) user: Option<u8>,
+    pub(crate) amount: Option<u8>,
+    /// Since the order before became known.
+    pub(crate) gap: i64,
+    /// How long before it became known it happened; below zero it is ahead of its time.
+    pub(crate) age: i64,
+}
+
+/// Logs of orders with ties, disorder, duplicates, nulls and gaps.
+pub(crate) fn orders(most: usize) -> impl Strategy<Value = Vec<Order>> {
+    let user = prop::option::weighted(0.95, 0_u8..12);
+    let gap = prop_oneof![4 => Just(0_i64), 4 => 1_i64..4, 1 => 30_i64..300];
+    let age = prop_oneof![4 => 0_i64..3, 2 => -5_i64..100, 1 => 100_i64..300];
+    let order = (0_u8..40, user, prop::option::weighted(0.9, 0_u8..100), gap, age)
+        .prop_map(|(id, user, amount, gap, age)| Order { id, user, amount, gap, age });
+    prop::collection::vec(order, 0..most)
+}
+
+/// The orders as one batch of the log.
+pub(crate) fn log(plans: &Plans, orders: &[Order]) -> LogBatch {
+    let source = &groups(plans, &["recent"])[0].source;
+    let text = |text: String| Value::Str(text.into());
+    let (mut columns, mut known) = (vec![Vec::new(); 6], Vec::new());
+    let mut clock = START;
+    for order in orders {
+        clock += order.gap * MINUTE;
+        known.push(clock);
+        let row = [
+            text(format!("o{}", order.id)),
+            order.user.map_or(Value::Null, |user| text(format!("u{user}"))),
+            order.amount.map_or(Value::Null, |amount| Value::Float(f64::from(amount) / 4.0 * 3.0)),
+            order.amount.filter(|amount| amount % 3 > 0).map_or(Value::Null, |x| text(format!("c{}", x % 5))),
+            Value::Int(clock - order.age * MINUTE),
+            Value::Int(clock),
+        ];
+        columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+    }
+    let types = source.stored.iter().map(|column| &column.slot.ty);
+    let columns = types.zip(&columns).map(|(ty, values)| column::array(ty, values)).collect();
+    let batch = RecordBatch::try_new(Arc::clone(&source.schema), columns).unwrap();
+    LogBatch { batch, known: Int64Array::from(known), first_offset: 0 }
+}
+
+/// The log in batches of `size` records.
+pub(crate) fn batches(log: &LogBatch, size: u64) -> Vec<LogBatch> {
+    (0..log.end()).step_by(size as usize).filter_map(|from| log.between(from, from + size)).collect()
+}
+
+/// The log as a source.
+pub(crate) fn source(log: &LogBatch, size: u64) -> Replay {
+    Replay::of("orders/0", batches(log, size))
+}
+
+/// Runs without a word.
+pub(crate) async fn stream(
+    store: &Arc<dyn Store>,
+    groups: &[Arc<GroupPlan>],
+    source: &dyn Source,
+    options: &Options,
+) -> Result<Report, StreamError> {
+    run(store, groups, source, options, &|_| {}).await
+}
+
+/// Everything that is kept of one partition of a view.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Kept {
+    /// The marker without its nonce.
+    pub(crate) marker: Marker,
+    pub(crate) blobs: BTreeMap<Bytes, Bytes>,
+}
+
+/// Everything that is kept of some groups, by group and partition.
+pub(crate) async fn dump(store: &dyn Store, groups: &[Arc<GroupPlan>]) -> BTreeMap<(String, u32), Kept> {
+    let mut found = BTreeMap::new();
+    for group in groups {
+        let view = view_id(&group.name, group.version, &group.meaning);
+        for partition in 0..store.partitions(&view).await.unwrap().unwrap_or(0) {
+            let read = Read { view: Arc::clone(&view), partition, keys: Vec::new() };
+            let marker = store.read(vec![read]).await.unwrap().remove(0).marker;
+            let marker = marker.map_or_else(Marker::default, |marker| Marker::decode(&marker).unwrap());
+            let blobs = store.scan(&view, partition, None, usize::MAX).await.unwrap().into_iter().collect();
+            found.insert(
+                (group.name.name.clone(), partition),
+                Kept { marker: Marker { nonce: 0, ..marker }, blobs },
+            );
+        }
+    }
+    found
+}
+
+/// What a lookup of every user gives at `t`, by group and user.
+pub(crate) async fn answers(
+    store: &dyn Store,
+    groups: &[Arc<GroupPlan>],
+    t: Instant,
+) -> Vec<(String, u8, Assembled)> {
+    let kept = dump(store, groups).await;
+    let mut found = Vec::new();
+    for group in groups {
+        for user in 0..12 {
+            let user_id: Arc<str> = format!("u{user}").into();
+            let mut key = Vec::new();
+            assert!(feat_kernel::key::put(&mut key, [Value::Str(user_id).as_ref()].into_iter()));
+            let blobs = kept.iter().filter(|((name, _), _)| *name == group.name.name);
+            let mut blobs = blobs.filter_map(|(_, kept)| kept.blobs.get(&*key));
+            let blob = blobs.next().map(|bytes| Blob::decode(&group.view, bytes).unwrap());
+            assert!(blobs.next().is_none(), "an entity is in one partition");
+            found.push((group.name.name.clone(), user, assemble(&group.view, blob.as_ref(), t)));
+        }
+    }
+    found
+}
+
+/// The two cities as a log.
+pub(crate) fn cities(plans: &Plans) -> LogBatch {
+    let source = &groups(plans, &["about"])[0].source;
+    let batch = source.rows.clone().expect("the rows are in the text");
+    assert_eq!(source.stored[0].slot.ty, Type::String);
+    LogBatch { known: Int64Array::from(vec![i64::MIN; batch.num_rows()]), batch, first_offset: 0 }
+}
