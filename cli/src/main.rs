@@ -29,7 +29,7 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let arguments = arguments::Arguments::parse();
-    match command::run(arguments) {
+    match command::run(&arguments) {
         Ok(code) => code,
         Err(error) => {
             output::error(&error);

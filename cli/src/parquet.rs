@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 /// All rows of a file.
@@ -27,7 +27,7 @@ pub(crate) fn write(path: &Path, batch: &RecordBatch) -> Result<()> {
     let beside = path.with_extension("parquet.unfinished");
     let written = || -> Result<()> {
         let properties =
-            WriterProperties::builder().set_compression(Compression::ZSTD(Default::default())).build();
+            WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
         let mut writer = ArrowWriter::try_new(File::create(&beside)?, batch.schema(), Some(properties))?;
         writer.write(batch)?;
         writer.close()?;

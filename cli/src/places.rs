@@ -1,6 +1,6 @@
 //! Where things are: the tables and the online store that a project's `feat.toml` and specs name.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,10 +34,10 @@ pub(crate) fn tables<'a>(
     role: Role,
 ) -> Result<Tables> {
     let mut tables = Tables::default();
-    let mut done = BTreeMap::new();
+    let mut done = BTreeSet::new();
     for source in sources {
         let name = &source.root.name;
-        if source.rows.is_some() || done.insert(name.clone(), ()).is_some() {
+        if source.rows.is_some() || !done.insert(name.clone()) {
             continue;
         }
         tables.insert(name, table(project, source, role)?);

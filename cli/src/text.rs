@@ -1,5 +1,7 @@
 //! Values as text: what a person writes on the command line, and what is printed for one.
 
+use std::fmt::Write as _;
+
 use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::Type;
 use feat_kernel::value::{Value, finite};
@@ -113,7 +115,7 @@ pub(crate) fn json_of(value: &Value, ty: &Type) -> Json {
         (Value::Decimal(x), Type::Decimal(_, scale)) => json!(decimal_text(*x, *scale)),
         (Value::Decimal(x), _) => json!(x.to_string()),
         (Value::Str(x), _) => json!(x.as_ref()),
-        (Value::Bytes(x), _) => json!(x.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        (Value::Bytes(x), _) => json!(hex_text(x)),
         (Value::List(items), Type::List(slot)) => items.iter().map(|item| json_of(item, &slot.ty)).collect(),
         (Value::List(items), _) => items.iter().map(|item| json_of(item, &Type::Float)).collect(),
         (Value::Map(pairs), Type::Map(key, slot)) => {
@@ -128,6 +130,13 @@ pub(crate) fn json_of(value: &Value, ty: &Type) -> Json {
         ),
         (Value::Map(_) | Value::Struct(_), other) => panic!("invariant: a value of type {other}"),
     }
+}
+
+fn hex_text(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn decimal_text(unscaled: i128, scale: i8) -> String {

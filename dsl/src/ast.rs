@@ -1,7 +1,7 @@
 //! The syntax tree: what was written, by name and place, and nothing about what it means.
 //!
 //! Every node is a plain value. Names that may have holes (`ctr_{w}`) stay templates here; loops
-//! stay loops. Docs are the text after `///`, one string a line, trimmed. Equality ignores spans.
+//! stay loops. Its length is that of the language: one plain type after the other, nothing else. Docs are the text after `///`, one string a line, trimmed. Equality ignores spans.
 
 use crate::span::{Span, Spanned};
 

@@ -56,7 +56,7 @@ pub(crate) fn run(demo: &Demo) -> Result<ExitCode> {
     super::refuse_errors(&project)?;
     let plans = &project.compiled.plans;
     let features = plans.services.values().map(|service| service.selected.len()).sum::<usize>();
-    steps.done("check", format!("flights.feat: {} groups, {features} features served", plans.groups.len()));
+    steps.done("check", &format!("flights.feat: {} groups, {features} features served", plans.groups.len()));
 
     let compared = super::block_on(async {
         train(&project, &scratch.0, &mut steps).await?;
@@ -77,7 +77,9 @@ pub(crate) fn run(demo: &Demo) -> Result<ExitCode> {
         .collect();
     output::line(output::table(&["group", "compared", "neither null nor zero", "share"], &rows));
     let mut all = Compared::default();
-    compared.values().for_each(|found| all += *found);
+    for found in compared.values() {
+        all += *found;
+    }
     output::line(format!("\ncompared {} values, {} differ", all.values, all.differ));
     Ok(if all.differ == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -97,7 +99,7 @@ async fn train(project: &Project, folder: &Path, steps: &mut Steps) -> Result<()
     let manifest = build(&session, &tables, &request, Mode::AsKnown, &out).await?;
     steps.done(
         "train",
-        format!("{} departures, {} features each", output::thousands(manifest.rows), service.selected.len()),
+        &format!("{} departures, {} features each", output::thousands(manifest.rows), service.selected.len()),
     );
     output::line("");
     output::line(some_rows(&out)?);
@@ -176,12 +178,19 @@ async fn stream_and_compare(
         }
         asking += start.elapsed().as_secs_f64();
     }
-    steps.took("stream", streaming, format!("{} records of {} logs", output::thousands(records), logs.len()));
+    steps.took(
+        "stream",
+        streaming,
+        &format!("{} records of {} logs", output::thousands(records), logs.len()),
+    );
     let entities: usize = asked.values().flatten().map(|(keys, _)| keys.num_rows()).sum();
     steps.took(
         "get",
         asking,
-        format!("{} entities at {POSITIONS} random positions of the log", output::thousands(entities as u64)),
+        &format!(
+            "{} entities at {POSITIONS} random positions of the log",
+            output::thousands(entities as u64)
+        ),
     );
     let mut compared = BTreeMap::new();
     for group in &groups {
@@ -189,7 +198,7 @@ async fn stream_and_compare(
         let service = &plans.alone[&group.name];
         compared.insert(group.name.name.clone(), compare_group(&session, &tables, service, found).await?);
     }
-    steps.done("compare", "the same entities and instants by batch".to_owned());
+    steps.done("compare", "the same entities and instants by batch");
     Ok(compared)
 }
 
@@ -200,7 +209,7 @@ async fn compare_group(
     service: &Arc<ServicePlan>,
     asked: &[(RecordBatch, Answer)],
 ) -> Result<Compared> {
-    let schema = asked.first().map(|(keys, _)| keys.schema()).unwrap_or_else(|| Arc::new(Schema::empty()));
+    let schema = asked.first().map_or_else(|| Arc::new(Schema::empty()), |(keys, _)| keys.schema());
     let keys = arrow::compute::concat_batches(&schema, asked.iter().map(|(keys, _)| keys))?;
     let at: Vec<Instant> =
         asked.iter().flat_map(|(keys, answer)| vec![answer.evaluated_at; keys.num_rows()]).collect();
@@ -319,13 +328,13 @@ struct Steps {
 }
 
 impl Steps {
-    fn done(&mut self, step: &str, what: String) {
+    fn done(&mut self, step: &str, what: &str) {
         let now = Clock::now();
         self.took(step, (now - self.start).as_secs_f64(), what);
         self.start = now;
     }
 
-    fn took(&mut self, step: &str, seconds: f64, what: String) {
+    fn took(&mut self, step: &str, seconds: f64, what: &str) {
         output::line(format!("{step:8} {seconds:6.2} s  {what}"));
         self.start = Clock::now();
     }

@@ -21,25 +21,22 @@ pub(crate) fn run(common: &Arguments, get: &Get) -> Result<ExitCode> {
     let service = catalog.service(&get.service)?;
     let at = get.at.as_deref().map(|at| super::instant("--at", at)).transpose()?;
     let now = super::now();
-    match (&get.keys, &get.out) {
-        (Some(keys), Some(out)) => {
-            let rows = super::block_on(async {
-                let batch = crate::parquet::read(keys)?;
-                let inputs = Inputs::from_batch(&service, &batch, &keys.display().to_string())?;
-                let answer = catalog.lookup(&service, &inputs, at, now).await?;
-                write(out, &batch, &answer)?;
-                Ok(answer.rows)
-            })?;
-            output::line(format!("{}: {} rows", out.display(), output::thousands(rows as u64)));
-        }
-        _ => {
-            let inputs = given(&service, &super::pairs(&get.inputs)?)?;
-            let answer = super::block_on(async { Ok(catalog.lookup(&service, &inputs, at, now).await?) })?;
-            if get.json {
-                output::json(&answer_json(&answer))?;
-            } else {
-                output::line(answer_text(&answer));
-            }
+    if let (Some(keys), Some(out)) = (&get.keys, &get.out) {
+        let rows = super::block_on(async {
+            let batch = crate::parquet::read(keys)?;
+            let inputs = Inputs::from_batch(&service, &batch, &keys.display().to_string())?;
+            let answer = catalog.lookup(&service, &inputs, at, now).await?;
+            write(out, &batch, &answer)?;
+            Ok(answer.rows)
+        })?;
+        output::line(format!("{}: {} rows", out.display(), output::thousands(rows as u64)));
+    } else {
+        let inputs = given(&service, &super::pairs(&get.inputs)?)?;
+        let answer = super::block_on(async { Ok(catalog.lookup(&service, &inputs, at, now).await?) })?;
+        if get.json {
+            output::json(&answer_json(&answer))?;
+        } else {
+            output::line(answer_text(&answer));
         }
     }
     Ok(ExitCode::SUCCESS)

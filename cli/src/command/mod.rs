@@ -29,19 +29,19 @@ use crate::output;
 use crate::project::Project;
 
 /// Carries out a command; the exit code is 0 or 1.
-pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     match &arguments.command {
         Command::Demo(demo) => demo::run(demo),
         Command::New { dir } => new::run(dir),
-        Command::Check(check) => check::run(&arguments, check),
-        Command::Fmt { paths, check } => fmt::run(&arguments, paths, *check),
-        Command::Test { paths, seed } => test::run(&arguments, paths, *seed),
-        Command::Explain { name } => explain::run(&arguments, name),
-        Command::Train(train) => train::run(&arguments, train),
-        Command::Materialize(materialize) => materialize::run(&arguments, materialize),
-        Command::Stream(stream) => stream::run(&arguments, stream),
-        Command::Get(get) => get::run(&arguments, get),
-        Command::Sample(sample) => sample::run(&arguments, sample),
+        Command::Check(check) => check::run(arguments, check),
+        Command::Fmt { paths, check } => fmt::run(arguments, paths, *check),
+        Command::Test { paths, seed } => test::run(arguments, paths, *seed),
+        Command::Explain { name } => explain::run(arguments, name),
+        Command::Train(train) => train::run(arguments, train),
+        Command::Materialize(materialize) => materialize::run(arguments, materialize),
+        Command::Stream(stream) => stream::run(arguments, stream),
+        Command::Get(get) => get::run(arguments, get),
+        Command::Sample(sample) => sample::run(arguments, sample),
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema};
 use feat_compiler::plan::{FeaturePlan, GroupPlan, ServicePlan};
 use feat_compiler::prepare::Mode;
@@ -221,12 +221,10 @@ fn verdict(group: &GroupPlan, feature: &FeaturePlan, row: &Kept, duplicate: bool
 fn has_key(group: &GroupPlan, columns: &[String], batch: &RecordBatch, row: usize, key: &[Value]) -> bool {
     let computed = group.source.computed.evaluate(&batch.slice(row, 1));
     columns.iter().zip(&group.key).zip(key).all(|((name, (_, ty)), wanted)| {
-        match batch.column_by_name(name) {
-            Some(stored) => column::value(stored, ty, row) == *wanted,
-            None => {
-                let at = group.source.computed.outputs().position(|(known, _)| known == name);
-                at.is_some_and(|at| column::value(&computed.columns[at], ty, 0) == *wanted)
-            }
+        if let Some(stored) = batch.column_by_name(name) {
+            return column::value(stored, ty, row) == *wanted;
         }
+        let at = group.source.computed.outputs().position(|(known, _)| known == name);
+        at.is_some_and(|at| column::value(&computed.columns[at], ty, 0) == *wanted)
     })
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{Field, Schema};
 use feat_batch::{Session, Table, Tables};
@@ -49,7 +49,9 @@ pub(crate) fn run(common: &Arguments, paths: &[PathBuf], seed: u64) -> Result<Ex
         } else {
             failed += 1;
             output::line(format!("FAILED  {place} {}", test.title));
-            faults.iter().for_each(|fault| output::line(format!("        {fault}")));
+            for fault in faults {
+                output::line(format!("        {fault}"));
+            }
         }
     }
     output::line(format!("{passed} passed, {failed} failed"));
@@ -112,7 +114,7 @@ fn given_tables(plans: &Plans, given: &[Given]) -> Result<Tables> {
     for source in plans.sources.values().filter(|source| source.name == source.root) {
         match batches.remove(&source.name) {
             Some(batches) => {
-                tables.insert(&source.name.name, Table::batches(Arc::clone(&source.schema), batches))
+                tables.insert(&source.name.name, Table::batches(Arc::clone(&source.schema), batches));
             }
             None if source.rows.is_some() => {}
             None => tables.insert(&source.name.name, Table::batches(Arc::clone(&source.schema), Vec::new())),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use feat_batch::{Mode, Request, SpineFile, Table, build};
 
 use crate::arguments::{Arguments, Train};
@@ -36,6 +36,7 @@ pub(crate) fn run(common: &Arguments, train: &Train) -> Result<ExitCode> {
         _ => anyhow::bail!("say `--dataset D`, or `--service S --spine FILE --time COLUMN`"),
     };
     let session = places::session(&project)?;
+    let read: Vec<String> = tables.origins().collect();
     let bar = output::progress("training", 0);
     let progress = Arc::clone(session.progress());
     let manifest = super::block_on(async {
@@ -48,7 +49,8 @@ pub(crate) fn run(common: &Arguments, train: &Train) -> Result<ExitCode> {
                 _ = ticks.tick() => bar.set_position(progress.rows_read()),
             }
         }
-    })?;
+    })
+    .with_context(|| format!("the training set could not be built from {}", read.join(", ")))?;
     bar.finish_and_clear();
     if train.json {
         output::json(&serde_json::to_value(&manifest)?)?;

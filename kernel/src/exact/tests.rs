@@ -1,3 +1,5 @@
+//! The exact sum against Python's `math.fsum` and against whole numbers of any size.
+
 use num_bigint::{BigInt, BigUint};
 use num_traits::Signed;
 use proptest::prelude::*;

@@ -1,0 +1,135 @@
+//! Bad input gets an error that names the place and what to do: exit code 1, or 2 for wrong usage; no
+//! panic, and nothing half written.
+
+use std::fs;
+use std::path::Path;
+
+use crate::feat::{copy, feat, printed, words};
+
+/// Runs a command that must fail with `code` and say each of `says`.
+fn refuses(folder: &Path, command: &str, code: i32, says: &[&str]) {
+    let output = feat(folder, &words(command));
+    let text = printed(&output);
+    assert_eq!(output.status.code(), Some(code), "`feat {command}` printed:\n{text}");
+    assert!(!text.contains("panicked"), "`feat {command}` panicked:\n{text}");
+    for words in says {
+        assert!(text.contains(words), "`feat {command}` does not say `{words}`:\n{text}");
+    }
+}
+
+fn project() -> tempfile::TempDir {
+    copy("cli/template")
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let place = project();
+    for command in
+        ["", "fly", "serve", "train", "get", "sample user_visits.visits_1h user_id=ann", "check --nope"]
+    {
+        let output = feat(place.path(), &words(command));
+        assert_eq!(output.status.code(), Some(2), "`feat {command}`: {}", printed(&output));
+    }
+}
+
+#[test]
+fn a_place_without_a_project_says_how_to_make_one() {
+    let place = tempfile::tempdir().expect("a folder");
+    refuses(place.path(), "check", 1, &["feat.toml", "feat new"]);
+}
+
+#[test]
+fn an_error_in_the_spec_is_shown_where_it_stands_and_stops_every_command() {
+    let place = project();
+    let spec = place.path().join("visits.feat");
+    let text = fs::read_to_string(&spec).expect("the spec").replace("sum(seconds)", "sum(secnds)");
+    fs::write(&spec, text).expect("the spec can be written");
+    refuses(place.path(), "check", 1, &["FEAT001", "visits.feat:", "did you mean `seconds`"]);
+    refuses(place.path(), "stream --replay --until-end", 1, &["FEAT001"]);
+    assert!(!place.path().join(".feat/online").exists(), "a refused run made a store");
+}
+
+#[test]
+fn names_that_nothing_has_list_what_there_is() {
+    let place = project();
+    refuses(place.path(), "get recomend user_id=ann", 1, &["recomend", "recommend"]);
+    refuses(place.path(), "explain nothing", 1, &["nothing is called `nothing`"]);
+    refuses(place.path(), "train --dataset d --out x.parquet", 1, &["dataset `d`"]);
+    refuses(
+        place.path(),
+        "sample user_visits.nope user_id=ann --at 2025-01-01T12:00:00Z",
+        1,
+        &["nope", "visits_1h"],
+    );
+}
+
+#[test]
+fn a_lookup_needs_its_inputs_and_online_values() {
+    let place = project();
+    refuses(place.path(), "get recommend user_id=ann", 1, &["feat stream"]);
+    refuses(place.path(), "get recommend", 1, &["user_id"]);
+    refuses(place.path(), "get recommend user_id", 1, &["NAME=VALUE"]);
+    refuses(place.path(), "get recommend user_id=ann colour=red", 1, &["colour", "user_id"]);
+    refuses(place.path(), "get recommend user_id=ann --at 2025-01-01T12:00:00", 1, &["zone"]);
+    assert!(feat(place.path(), &words("stream --replay --until-end")).status.success());
+    refuses(
+        place.path(),
+        "get recommend user_id=ann --at 2020-01-01T00:00:00Z",
+        1,
+        &["2020-01-01T00:00:00Z"],
+    );
+}
+
+#[test]
+fn a_missing_or_damaged_file_of_a_source_is_named() {
+    let place = project();
+    let data = place.path().join("data/visits.jsonl");
+    fs::write(&data, "{\"user_id\": \"ann\", \"page\"").expect("the data can be written");
+    refuses(place.path(), "stream --replay --until-end", 1, &["visits.jsonl"]);
+    fs::write(&data, "{\"user_id\": \"ann\", \"page\": \"/\", \"seconds\": \"long\", \"ended_at\": \"2025-01-01T10:00:00Z\"}\n")
+        .expect("the data can be written");
+    refuses(place.path(), "stream --replay --until-end", 1, &["visits.jsonl"]);
+    fs::remove_file(&data).expect("the data was there");
+    refuses(place.path(), "stream --replay --until-end", 1, &["visits.jsonl"]);
+}
+
+#[test]
+fn a_spine_time_without_a_zone_names_the_flag_and_leaves_nothing_behind() {
+    let place = project();
+    fs::write(place.path().join("spine.csv"), "user_id,at\nann,2025-01-01T12:00:00\n").expect("a spine");
+    let train = "train --service recommend --spine spine.csv --time at --out out.parquet";
+    refuses(place.path(), train, 1, &["--zone"]);
+    let left: Vec<_> = fs::read_dir(place.path())
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter(|name| name.to_string_lossy().contains("out.parquet"))
+        .collect();
+    assert!(left.is_empty(), "a refused run left {left:?}");
+    let output = feat(place.path(), &words(&format!("{train} --zone UTC")));
+    assert!(output.status.success(), "{}", printed(&output));
+}
+
+#[test]
+fn a_damaged_store_is_named() {
+    let place = project();
+    assert!(feat(place.path(), &words("stream --replay --until-end")).status.success());
+    let folder = place.path().join(".feat/online");
+    let file = fs::read_dir(&folder).expect("the store").next().expect("a file").expect("an entry").path();
+    let bytes = fs::read(&file).expect("the store's file");
+    fs::write(&file, &bytes[..bytes.len() / 2]).expect("the file can be cut");
+    refuses(place.path(), "get recommend user_id=ann", 1, &[".feat/online"]);
+    fs::write(&file, b"not a store").expect("the file can be written");
+    refuses(place.path(), "get recommend user_id=ann", 1, &[".feat/online"]);
+}
+
+#[test]
+fn a_new_project_is_never_laid_over_another() {
+    let place = project();
+    refuses(place.path(), "new .", 1, &["not empty"]);
+    let output = feat(place.path(), &words("new fresh"));
+    assert!(output.status.success(), "{}", printed(&output));
+    for command in ["check", "test", "fmt --check", "stream --replay --until-end"] {
+        let output = feat(&place.path().join("fresh"), &words(command));
+        assert!(output.status.success(), "`feat {command}` in a new project: {}", printed(&output));
+    }
+}

@@ -1,0 +1,23 @@
+//! The project's tests from above: one binary, so that the engines are linked once.
+
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod agreement;
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod corpus;
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod delta;
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod docs;
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod feat;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod tiles;

@@ -1,0 +1,24 @@
+//! Does every reading of a feature give the same bits?
+//!
+//! ```text
+//!  case or random draw ──┬── definition: oracle (filter, sort, fold; integers and fractions)
+//!                        ├── batch: a training set over the same rows
+//!                        └── stream + lookup: replay, stop, restart, repeat, shuffle; then ask
+//!                                │
+//!                        compared cell by cell, to the bit
+//! ```
+//!
+//! [`oracle`] is a second, slow implementation of what a value is and imports nothing of the first.
+//! The readings under `read` call the engines as the command line does. A corpus case is a folder;
+//! adding one needs no change here. The tests themselves are in `it/`, one binary.
+
+#[cfg(feature = "engines")]
+pub mod agree;
+pub mod case;
+pub mod coverage;
+pub mod dice;
+pub mod draw;
+pub mod oracle;
+pub mod read;
+pub mod shrink;
+pub mod text;
