@@ -26,7 +26,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap()
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("threads to be had")
 }
 
 #[test]

@@ -284,7 +284,7 @@ async fn little_memory_spills_and_changes_nothing() {
     ];
     let request = Request::Service { service: model(&plans), spine: spine(table(columns)) };
     let mut sets = Vec::new();
-    for memory in [None, Some(32 << 20)] {
+    for memory in [None, Some(64 << 20)] {
         let out = folder.path().join(format!("{}.parquet", memory.unwrap_or_default()));
         let manifest = build(&session(memory), &tables, &request, Mode::AsKnown, &out).await.unwrap();
         sets.push((manifest.checksum, read(&out)));

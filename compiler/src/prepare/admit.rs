@@ -149,8 +149,11 @@ impl Admission {
             test.reject(&!&truth(column.as_boolean()), &Reason::Filtered);
         }
         let times = self.times(&frame, known);
-        if let (Some(since), Times::Columns { time, .. }) = (self.since, &times) {
-            test.reject(&time.values().iter().map(|&time| time < since.0).collect(), &Reason::BeforeSince);
+        if let (Some(since), Times::Columns { time, known }) = (self.since, &times) {
+            // By tau: a row from the future that became known before `since` lies before it, so that
+            // `over all` begins where admission does.
+            let tau = time.values().iter().zip(known).map(|(&time, &known)| time.min(known));
+            test.reject(&tau.map(|tau| tau < since.0).collect(), &Reason::BeforeSince);
         }
         for (expect, column) in self.expects.iter().zip(&evaluated.columns[filters + self.filters..]) {
             self.expect(expect, &!&truth(column.as_boolean()), &mut test)?;

@@ -14,7 +14,7 @@ pub enum Reason {
     Error(Arc<str>),
     /// A `where` of the source is not true.
     Filtered,
-    /// Its event time lies before the source's `since`.
+    /// Its tau lies before the source's `since`.
     BeforeSince,
     /// `expect … else drop`, with the condition.
     Dropped(Arc<str>),
