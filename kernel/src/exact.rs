@@ -134,6 +134,7 @@ impl Exact {
     }
 
     /// Adds another sum.
+    #[inline]
     pub fn merge(&mut self, from: &Self) {
         match from.view() {
             View::Small(small) => self.add_wide(small.mantissa, small.exponent),
@@ -143,6 +144,7 @@ impl Exact {
     }
 
     /// Undoes [`Exact::merge`].
+    #[inline]
     pub fn unmerge(&mut self, from: &Self) {
         match from.view() {
             View::Small(small) => {
@@ -286,6 +288,7 @@ impl Exact {
         self.add_wide(mantissa.into(), exponent);
     }
 
+    #[inline]
     fn add_wide(&mut self, mantissa: i128, exponent: i32) {
         if mantissa == 0 {
             return;
@@ -305,6 +308,7 @@ impl Exact {
         }
     }
 
+    #[inline]
     fn add_magnitude(&mut self, negative: bool, magnitude: u128, exponent: i32) {
         match i128::try_from(magnitude) {
             Ok(magnitude) => self.add_wide(if negative { -magnitude } else { magnitude }, exponent),
@@ -323,6 +327,7 @@ impl Exact {
     }
 
     /// Gives the limbs back once the number needs them no more.
+    #[inline]
     fn settle(&mut self) {
         if let Form::Big(big) = &self.form
             && let Some((mantissa, exponent)) = big.to_small()

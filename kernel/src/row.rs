@@ -46,8 +46,12 @@ pub trait Row<'a> {
     /// What it gives to an aggregate over the argument columns `args`.
     #[inline]
     fn input(&self, args: &[usize]) -> Input<'a> {
-        let arg = |at: usize| args.get(at).map_or(ValueRef::Null, |&index| self.arg(index));
-        Input { x: arg(0), y: arg(1), at: self.place() }
+        let (x, y) = match args {
+            [] => (ValueRef::Null, ValueRef::Null),
+            [x] => (self.arg(*x), ValueRef::Null),
+            [x, y, ..] => (self.arg(*x), self.arg(*y)),
+        };
+        Input { x, y, at: self.place() }
     }
 }
 

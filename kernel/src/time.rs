@@ -14,29 +14,34 @@ impl Instant {
 
     /// The greatest multiple of `hop` that is not after this instant; floors go toward minus infinity.
     #[must_use]
+    #[inline]
     pub fn floor(self, hop: Micros) -> Self {
         Self(self.0.saturating_sub(self.0.rem_euclid(hop.0)))
     }
 
     /// This instant plus `length`, held at the ends of time.
     #[must_use]
+    #[inline]
     pub fn plus(self, length: Micros) -> Self {
         Self(self.0.saturating_add(length.0))
     }
 
     /// This instant minus `length`, held at the ends of time.
     #[must_use]
+    #[inline]
     pub fn minus(self, length: Micros) -> Self {
         Self(self.0.saturating_sub(length.0))
     }
 
     /// The next microsecond: the first instant at which a row of this instant is in the past.
     #[must_use]
+    #[inline]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
     /// The length from `earlier` to this instant; negative when `earlier` is later.
+    #[inline]
     pub fn since(self, earlier: Self) -> Micros {
         Micros(self.0.saturating_sub(earlier.0))
     }

@@ -54,6 +54,7 @@ pub enum ValueRef<'a> {
 }
 
 /// The float that is stored for `x`: none for NaN and the infinities, `0.0` for `-0.0`.
+#[inline]
 pub fn finite(x: f64) -> Option<f64> {
     // Adding zero turns -0.0 into 0.0 and changes nothing else.
     x.is_finite().then_some(x + 0.0)
@@ -61,6 +62,7 @@ pub fn finite(x: f64) -> Option<f64> {
 
 impl Value {
     /// Borrows it.
+    #[inline]
     pub fn as_ref(&self) -> ValueRef<'_> {
         match self {
             Self::Null => ValueRef::Null,
@@ -97,6 +99,7 @@ impl Value {
 
 impl ValueRef<'_> {
     /// Copies it.
+    #[inline]
     pub fn to_value(self) -> Value {
         match self {
             Self::Null => Value::Null,
@@ -111,12 +114,14 @@ impl ValueRef<'_> {
     }
 
     /// Whether it is null.
+    #[inline]
     pub fn is_null(self) -> bool {
         matches!(self, Self::Null)
     }
 }
 
 impl Ord for Value {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Bool(a), Self::Bool(b)) => a.cmp(b),

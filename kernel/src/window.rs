@@ -13,6 +13,7 @@ pub struct Interval {
 
 impl Interval {
     /// Whether `tau` lies in `[start, end)`.
+    #[inline]
     pub fn contains(self, tau: Instant) -> bool {
         self.start <= tau && tau < self.end
     }
@@ -43,6 +44,7 @@ pub struct Window {
 /// Shape: `[floor(t - W, h), t)`; with an offset `d`, `[floor(t - d - W, h), floor(t - d, h))`;
 /// `over all` begins at its `since`. The head is exact, so a row at `t` itself is never inside.
 /// Source: SEMANTICS, section 3.
+#[inline]
 pub fn bounds(window: &Window, t: Instant) -> Interval {
     let Window { reach, hop, offset } = *window;
     let end = if offset == Micros::ZERO { t } else { t.minus(offset).floor(hop) };

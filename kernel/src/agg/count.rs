@@ -49,6 +49,7 @@ impl Aggregate for Count {
         *into = into.wrapping_add(*from);
     }
 
+    #[inline]
     fn finish(&self, state: &u64, _window: Interval) -> Outcome {
         i64::try_from(*state).map_or(Outcome::Overflow, |count| Outcome::Value(Value::Int(count)))
     }
@@ -61,10 +62,12 @@ impl Aggregate for Count {
         from.varint()
     }
 
+    #[inline]
     fn can_take_back(&self) -> bool {
         true
     }
 
+    #[inline]
     fn take_back(&self, into: &mut u64, from: &u64) {
         *into = into.wrapping_sub(*from);
     }

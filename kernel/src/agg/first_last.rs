@@ -57,21 +57,21 @@ impl Edge {
 }
 
 impl Aggregate for Edge {
-    type State = Option<Box<Kept>>;
+    type State = Option<Kept>;
 
     #[inline]
-    fn update(&self, state: &mut Option<Box<Kept>>, input: Input<'_>) {
+    fn update(&self, state: &mut Option<Kept>, input: Input<'_>) {
         if input.x.is_null() && *self != Self::Latest {
             return;
         }
         match state {
-            Some(kept) if self.wins(kept.order_of(input)) => kept.replace(input),
-            Some(_) => {}
-            None => *state = Some(Box::new(Kept::new(input))),
+            Some(kept) if !self.wins(kept.order_of(input)) => {}
+            _ => *state = Some(Kept::new(input)),
         }
     }
 
-    fn merge(&self, into: &mut Option<Box<Kept>>, from: &Option<Box<Kept>>) {
+    #[inline]
+    fn merge(&self, into: &mut Option<Kept>, from: &Option<Kept>) {
         if let Some(row) = from
             && into.as_ref().is_none_or(|kept| self.wins(row.cmp(kept)))
         {
@@ -79,27 +79,28 @@ impl Aggregate for Edge {
         }
     }
 
-    fn finish(&self, state: &Option<Box<Kept>>, _window: Interval) -> Outcome {
+    #[inline]
+    fn finish(&self, state: &Option<Kept>, _window: Interval) -> Outcome {
         Outcome::Value(state.as_ref().map_or(Value::Null, |kept| kept.value().clone()))
     }
 
-    fn encode(&self, state: &Option<Box<Kept>>, out: &mut Vec<u8>) {
+    fn encode(&self, state: &Option<Kept>, out: &mut Vec<u8>) {
         out.push(u8::from(state.is_some()));
         if let Some(kept) = state {
             kept.encode(out);
         }
     }
 
-    fn decode(&self, from: &mut Reader<'_>) -> Result<Option<Box<Kept>>, CodecError> {
+    fn decode(&self, from: &mut Reader<'_>) -> Result<Option<Kept>, CodecError> {
         match from.u8()? {
             0 => Ok(None),
-            1 => Ok(Some(Box::new(Kept::decode(from)?))),
+            1 => Ok(Some(Kept::decode(from)?)),
             _ => Err(CodecError::invalid("row of a state")),
         }
     }
 
-    fn heap_size(&self, state: &Option<Box<Kept>>) -> usize {
-        state.as_ref().map_or(0, |kept| size_of::<Kept>() + kept.heap_size())
+    fn heap_size(&self, state: &Option<Kept>) -> usize {
+        state.as_ref().map_or(0, Kept::heap_size)
     }
 }
 

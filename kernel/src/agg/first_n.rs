@@ -84,15 +84,15 @@ impl Aggregate for Run {
         if state.len() < self.n {
             return state.insert(at, Kept::new(input));
         }
-        // The row that falls out leaves its memory to the one that comes in.
+        // The row that comes in takes the place of the one that falls out.
         match self.end {
             End::Oldest if at < self.n => {
                 state[at..].rotate_right(1);
-                state[at].replace(input);
+                state[at] = Kept::new(input);
             }
             End::Newest if at > 0 => {
                 state[..at].rotate_left(1);
-                state[at - 1].replace(input);
+                state[at - 1] = Kept::new(input);
             }
             _ => {}
         }

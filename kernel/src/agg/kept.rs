@@ -12,29 +12,79 @@ use crate::value::{Value, ValueRef};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Kept {
     tau: Instant,
-    tie: Vec<u8>,
+    tie: Tie,
     value: Value,
+}
+
+/// Tie-break bytes. Those of an integer and a float fit without a place on the heap, which is what
+/// makes a state of one row as cheap to move as a sum.
+#[derive(Clone, Debug)]
+enum Tie {
+    Short(u8, [u8; SHORT]),
+    Long(Box<[u8]>),
+}
+
+/// The most bytes that fit in as much room as a boxed slice and its tag take.
+const SHORT: usize = 22;
+
+impl Tie {
+    #[inline]
+    fn new(bytes: &[u8]) -> Self {
+        if bytes.len() > SHORT {
+            return Self::Long(bytes.into());
+        }
+        let mut short = [0; SHORT];
+        short[..bytes.len()].copy_from_slice(bytes);
+        Self::Short(bytes.len() as u8, short)
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(length, short) => &short[..usize::from(*length)],
+            Self::Long(bytes) => bytes,
+        }
+    }
+
+    fn heap_size(&self) -> usize {
+        match self {
+            Self::Short(..) => 0,
+            Self::Long(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl PartialEq for Tie {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Tie {}
+
+impl PartialOrd for Tie {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Tie {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bytes().cmp(other.bytes())
+    }
 }
 
 impl Kept {
     pub(super) fn new(input: Input<'_>) -> Self {
         let Place { tau, tie } = input.at;
-        Self { tau, tie: tie.to_vec(), value: input.x.to_value() }
-    }
-
-    /// Takes the row of `input` instead, in the memory it has.
-    #[inline]
-    pub(super) fn replace(&mut self, input: Input<'_>) {
-        self.tau = input.at.tau;
-        self.tie.clear();
-        self.tie.extend_from_slice(input.at.tie);
-        self.value = input.x.to_value();
+        Self { tau, tie: Tie::new(tie), value: input.x.to_value() }
     }
 
     /// How the row of `input` compares with it.
     #[inline]
     pub(super) fn order_of(&self, input: Input<'_>) -> Ordering {
-        let place = Place { tau: self.tau, tie: &self.tie };
+        let place = Place { tau: self.tau, tie: self.tie.bytes() };
         input.at.cmp(&place).then_with(|| compare(input.x, &self.value))
     }
 
@@ -44,17 +94,17 @@ impl Kept {
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         put_zigzag(out, self.tau.0);
-        put_bytes(out, &self.tie);
+        put_bytes(out, self.tie.bytes());
         put_value(out, self.value.as_ref());
     }
 
     pub(super) fn decode(from: &mut Reader<'_>) -> Result<Self, CodecError> {
         let tau = Instant(from.zigzag()?);
-        Ok(Self { tau, tie: from.bytes()?.to_vec(), value: from.value()? })
+        Ok(Self { tau, tie: Tie::new(from.bytes()?), value: from.value()? })
     }
 
     pub(super) fn heap_size(&self) -> usize {
-        self.tie.capacity() + value_heap_size(&self.value)
+        self.tie.heap_size() + value_heap_size(&self.value)
     }
 }
 

@@ -52,11 +52,13 @@ impl Aggregate for Mean {
         }
     }
 
+    #[inline]
     fn merge(&self, into: &mut Weighed, from: &Weighed) {
         into.count = into.count.wrapping_add(from.count);
         into.sum.merge(&from.sum);
     }
 
+    #[inline]
     fn finish(&self, state: &Weighed, _window: Interval) -> Outcome {
         if state.count == 0 {
             return Outcome::NULL;
@@ -73,10 +75,12 @@ impl Aggregate for Mean {
         Ok(Weighed { count: from.varint()?, sum: Exact::decode(from)? })
     }
 
+    #[inline]
     fn can_take_back(&self) -> bool {
         true
     }
 
+    #[inline]
     fn take_back(&self, into: &mut Weighed, from: &Weighed) {
         into.count = into.count.wrapping_sub(from.count);
         into.sum.unmerge(&from.sum);

@@ -69,6 +69,7 @@ impl Aggregate for Extreme {
         }
     }
 
+    #[inline]
     fn merge(&self, into: &mut Option<Value>, from: &Option<Value>) {
         if let Some(value) = from
             && into.as_ref().is_none_or(|best| self.wins(value.cmp(best)))
@@ -77,6 +78,7 @@ impl Aggregate for Extreme {
         }
     }
 
+    #[inline]
     fn finish(&self, state: &Option<Value>, _window: Interval) -> Outcome {
         Outcome::Value(state.clone().unwrap_or(Value::Null))
     }

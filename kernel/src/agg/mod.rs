@@ -67,9 +67,9 @@ impl Outcome {
 /// `xs` then `ys` equals merging the update of `xs` with the update of `ys`. Equal states encode to
 /// equal bytes. Tiling, parallelism, arrival order and restarts are correct because of these and
 /// nothing else; the module `laws` tests them and every implementation calls it.
-pub trait Aggregate: Clone + std::fmt::Debug + PartialEq {
+pub trait Aggregate: Clone + std::fmt::Debug + PartialEq + Send + 'static {
     /// What is kept. Wide enough for any number of rows: judgements are left to `finish`.
-    type State: Clone + std::fmt::Debug + Default + PartialEq;
+    type State: Clone + std::fmt::Debug + Default + PartialEq + Send;
 
     /// Adds one row that passed the cell's `where`. An aggregate skips a null first argument itself.
     fn update(&self, state: &mut Self::State, input: Input<'_>);
@@ -92,6 +92,16 @@ pub trait Aggregate: Clone + std::fmt::Debug + PartialEq {
     fn heap_size(&self, _state: &Self::State) -> usize {
         0
     }
+}
+
+/// Work over an aggregate whose type is known, so that many states are kept as what they are: see
+/// [`Aggregator::typed`].
+pub trait Typed {
+    /// What comes of it.
+    type Output;
+
+    /// Does it for `aggregate`.
+    fn over<A: Aggregate>(self, aggregate: A) -> Self::Output;
 }
 
 /// How an aggregate's answer relates to its rows.
@@ -207,6 +217,13 @@ macro_rules! aggregates {
         }
 
         impl Aggregator {
+            /// Does `work` for the aggregate itself, without the enums.
+            pub fn typed<T: Typed>(&self, work: T) -> T::Output {
+                match self {
+                    $(Self::$variant(aggregate) => work.over(aggregate.clone()),)+
+                }
+            }
+
             /// The state of no rows.
             #[inline]
             pub fn empty(&self) -> State {

@@ -151,12 +151,14 @@ impl Aggregate for Spread {
         state.count = state.count.wrapping_add(1);
     }
 
+    #[inline]
     fn merge(&self, into: &mut Moments, from: &Moments) {
         into.count = into.count.wrapping_add(from.count);
         into.sum.merge(&from.sum);
         into.squares.merge(&from.squares);
     }
 
+    #[inline]
     fn finish(&self, state: &Moments, _window: Interval) -> Outcome {
         if state.count < 2 {
             return Outcome::NULL;
@@ -178,10 +180,12 @@ impl Aggregate for Spread {
         Ok(Moments { count: from.varint()?, sum: Exact::decode(from)?, squares: Exact::decode(from)? })
     }
 
+    #[inline]
     fn can_take_back(&self) -> bool {
         true
     }
 
+    #[inline]
     fn take_back(&self, into: &mut Moments, from: &Moments) {
         into.count = into.count.wrapping_sub(from.count);
         into.sum.unmerge(&from.sum);

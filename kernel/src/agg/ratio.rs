@@ -58,11 +58,13 @@ impl Aggregate for Ratio {
         }
     }
 
+    #[inline]
     fn merge(&self, into: &mut Quotient, from: &Quotient) {
         into.over.merge(&from.over);
         into.under.merge(&from.under);
     }
 
+    #[inline]
     fn finish(&self, state: &Quotient, _window: Interval) -> Outcome {
         if state.under.is_zero() {
             return Outcome::NULL;
@@ -81,10 +83,12 @@ impl Aggregate for Ratio {
         Ok(Quotient { over: Exact::decode(from)?, under: Exact::decode(from)? })
     }
 
+    #[inline]
     fn can_take_back(&self) -> bool {
         true
     }
 
+    #[inline]
     fn take_back(&self, into: &mut Quotient, from: &Quotient) {
         into.over.unmerge(&from.over);
         into.under.unmerge(&from.under);

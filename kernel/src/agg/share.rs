@@ -79,6 +79,7 @@ impl Aggregate for Share {
         into.no = into.no.wrapping_add(from.no);
     }
 
+    #[inline]
     fn finish(&self, state: &Tally, _window: Interval) -> Outcome {
         let Tally { yes, no } = *state;
         Outcome::Value(match self {
@@ -98,10 +99,12 @@ impl Aggregate for Share {
         Ok(Tally { yes: from.varint()?, no: from.varint()? })
     }
 
+    #[inline]
     fn can_take_back(&self) -> bool {
         true
     }
 
+    #[inline]
     fn take_back(&self, into: &mut Tally, from: &Tally) {
         into.yes = into.yes.wrapping_sub(from.yes);
         into.no = into.no.wrapping_sub(from.no);

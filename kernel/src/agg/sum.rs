@@ -52,10 +52,12 @@ impl Aggregate for Sum {
         number::add(state, input.x);
     }
 
+    #[inline]
     fn merge(&self, into: &mut Exact, from: &Exact) {
         into.merge(from);
     }
 
+    #[inline]
     fn finish(&self, state: &Exact, _window: Interval) -> Outcome {
         let value = match self.number {
             Number::Float => return number::float(state.round()),
@@ -75,10 +77,12 @@ impl Aggregate for Sum {
         Exact::decode(from)
     }
 
+    #[inline]
     fn can_take_back(&self) -> bool {
         true
     }
 
+    #[inline]
     fn take_back(&self, into: &mut Exact, from: &Exact) {
         into.unmerge(from);
     }

@@ -25,6 +25,7 @@ pub(super) fn odd(mantissa: i128, exponent: i32) -> (i128, i32) {
 }
 
 /// `mantissa << by`, none if bits fall off.
+#[inline]
 pub(super) fn shifted(mantissa: i128, by: i32) -> Option<i128> {
     let by = u32::try_from(by).ok().filter(|by| *by < i128::BITS)?;
     let result = mantissa << by;
@@ -32,6 +33,7 @@ pub(super) fn shifted(mantissa: i128, by: i32) -> Option<i128> {
 }
 
 /// `a + b` with its exponent, none if it does not fit.
+#[inline]
 pub(super) fn aligned_sum((a, a_exponent): (i128, i32), (b, b_exponent): (i128, i32)) -> Option<(i128, i32)> {
     let exponent = a_exponent.min(b_exponent);
     let sum = shifted(a, a_exponent - exponent)?.checked_add(shifted(b, b_exponent - exponent)?)?;
