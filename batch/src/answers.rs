@@ -1,14 +1,15 @@
-//! The physical plan of one group over one spine.
+//! The physical plan of groups over one spine.
 
 use std::sync::{Arc, Mutex};
 
 use datafusion::physical_expr::Partitioning;
 use datafusion::physical_expr::expressions::col;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use feat_compiler::plan::{GroupPlan, SourcePlan};
 use feat_compiler::prepare::{Counts, Mode};
 use feat_kernel::time::Micros;
@@ -38,61 +39,88 @@ pub(crate) struct Ask<'a> {
     pub(crate) later: Micros,
 }
 
-/// A group's plan and what is counted while it runs.
+impl Ask<'_> {
+    /// Whether the questions of both are the same, so that one pass can answer them.
+    pub(crate) fn is_asked_as(&self, other: &Self) -> bool {
+        (&self.key, self.later, KeyHash::of(self.group))
+            == (&other.key, other.later, KeyHash::of(other.group))
+            && self.group.key.iter().map(|(_, ty)| ty).eq(other.group.key.iter().map(|(_, ty)| ty))
+    }
+}
+
+/// A plan that answers groups that are asked alike, and what is counted while it runs.
 pub(crate) struct Answers {
     /// Answers in the order of the spine's rows, one partition.
     pub(crate) plan: Arc<dyn ExecutionPlan>,
+    /// What is counted of each group, in their order.
+    pub(crate) tallies: Vec<Tally>,
+}
+
+/// What is counted of one group; settled once the plan has run.
+#[derive(Clone)]
+pub(crate) struct Tally {
     counts: Arc<Mutex<Counts>>,
     outcomes: Arc<OutcomeCounter>,
+    /// How many outputs it has.
+    pub(crate) outputs: usize,
 }
 
 impl Answers {
-    /// Plans the answers of `ask` over `spine`, whose times lie in `extent`.
+    /// Plans the answers of `asks`, which are asked alike, over `spine`, whose times lie in `extent`.
     pub(crate) async fn plan(
         session: &Session,
         tables: &Tables,
         spine: &Spine,
         extent: Extent,
-        ask: Ask<'_>,
+        asks: &[Ask<'_>],
     ) -> Result<Self, BatchError> {
-        let Ask { group, key, mode, later } = ask;
-        let packing = Arc::new(Packing::new(group));
-        let (counts, outcomes) =
-            (Arc::new(Mutex::new(Counts::default())), Arc::new(OutcomeCounter::default()));
-        let (input, conformer) = rows(session, tables, &group.source, group.prepare.columns()).await?;
-        let preparation = Preparation {
-            group: Arc::clone(group),
-            conformer: Arc::new(conformer),
-            mode,
-            packing: Arc::clone(&packing),
-            needed: Needed::new(&group.view, extent.earliest.plus(later), extent.latest.plus(later)),
-            counts: Arc::clone(&counts),
-            progress: Arc::clone(session.progress()),
-        };
+        let (mut groups, mut tallies) = (Vec::new(), Vec::new());
+        for Ask { group, mode, later, .. } in asks {
+            let packing = Arc::new(Packing::new(group));
+            let tally = Tally {
+                counts: Arc::new(Mutex::new(Counts::default())),
+                outcomes: Arc::new(OutcomeCounter::default()),
+                outputs: group.outputs.len(),
+            };
+            let (input, conformer) = rows(session, tables, &group.source, group.prepare.columns()).await?;
+            let preparation = Preparation {
+                group: Arc::clone(group),
+                conformer: Arc::new(conformer),
+                mode: *mode,
+                packing: Arc::clone(&packing),
+                needed: Needed::new(&group.view, extent.earliest.plus(*later), extent.latest.plus(*later)),
+                counts: Arc::clone(&tally.counts),
+                progress: Arc::clone(session.progress()),
+            };
+            let join = Join {
+                name: group.name.to_string(),
+                packing,
+                layout: Arc::new(Layout::new(Arc::clone(&group.view))),
+                outputs: group.outputs.clone().into(),
+                counter: Arc::clone(&tally.outcomes),
+            };
+            groups.push((by_key(Arc::new(preparation.over(input)), session.cores())?, join));
+            tallies.push(tally);
+        }
+        let Ask { group, key, later, .. } = &asks[0];
         let types = group.key.iter().map(|(_, ty)| ty.clone()).collect();
-        let questions = spine.questions(session, key, types, KeyHash::of(group), later).await?;
-        let join = Join {
-            name: group.name.to_string(),
-            packing,
-            layout: Arc::new(Layout::new(Arc::clone(&group.view))),
-            outputs: group.outputs.clone().into(),
-            counter: Arc::clone(&outcomes),
-        };
-        let rows = by_key(Arc::new(preparation.over(input)), session.cores())?;
+        let questions = spine.questions(session, key.clone(), types, KeyHash::of(group), *later).await?;
         let questions = by_key(Arc::new(questions), session.cores())?;
-        let joined = Arc::new(PointInTimeExec::new(rows, questions, join));
+        let joined = Arc::new(PointInTimeExec::new(groups, questions));
         let by_row = by_place(&joined.schema())?;
         let sorted = SortExec::new(by_row.clone(), joined).with_preserve_partitioning(true);
         let plan = Arc::new(SortPreservingMergeExec::new(by_row, Arc::new(sorted)));
-        Ok(Self { plan, counts, outcomes })
+        Ok(Self { plan, tallies })
     }
+}
 
-    /// What became of the source's rows; settled once the plan has run.
+impl Tally {
+    /// What became of the source's rows.
     pub(crate) fn counts(&self) -> Counts {
         self.counts.lock().map(|counts| *counts).unwrap_or_default()
     }
 
-    /// What became of the questions; settled once the plan has run.
+    /// What became of the questions.
     pub(crate) fn outcomes(&self) -> Outcomes {
         self.outcomes.outcomes()
     }
@@ -115,20 +143,23 @@ pub(crate) async fn rows(
     Ok((Arc::new(plan), Conformer::new(Arc::clone(source), columns, table.origin())))
 }
 
-/// Brings the rows of a key together, in the order of their places.
+/// Brings the rows of a key together, in the order of their places. The hash, by which they are
+/// brought together, is left behind.
 pub(crate) fn by_key(
     input: Arc<dyn ExecutionPlan>,
     partitions: usize,
 ) -> Result<Arc<dyn ExecutionPlan>, BatchError> {
+    let hash = col("hash", &input.schema())?;
+    let input: Arc<dyn ExecutionPlan> =
+        if partitions == 1 && input.output_partitioning().partition_count() == 1 {
+            input
+        } else {
+            Arc::new(RepartitionExec::try_new(input, Partitioning::Hash(vec![hash], partitions))?)
+        };
     let schema = input.schema();
-    let order = by_place(&schema)?;
-    if partitions == 1
-        && datafusion::physical_plan::ExecutionPlanProperties::output_partitioning(&input).partition_count()
-            == 1
-    {
-        return Ok(Arc::new(SortExec::new(order, input)));
-    }
-    let hashed =
-        RepartitionExec::try_new(input, Partitioning::Hash(vec![col("hash", &schema)?], partitions))?;
-    Ok(Arc::new(SortExec::new(order, Arc::new(hashed)).with_preserve_partitioning(true)))
+    let kept = schema.fields().iter().filter(|field| field.name() != "hash");
+    let kept = kept.map(|field| Ok(ProjectionExpr::new(col(field.name(), &schema)?, field.name().clone())));
+    let kept: Arc<dyn ExecutionPlan> =
+        Arc::new(ProjectionExec::try_new(kept.collect::<Result<Vec<_>, BatchError>>()?, input)?);
+    Ok(Arc::new(SortExec::new(by_place(&kept.schema())?, kept).with_preserve_partitioning(true)))
 }

@@ -1,28 +1,24 @@
 //! From answers to features: the expressions of groups and derived groups, batch by batch of the spine.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use feat_compiler::expr::Evaluator;
-use feat_compiler::plan::{GroupPlan, GroupUse, LabelUse, ServicePlan};
+use feat_compiler::plan::{GroupPlan, LabelUse, ServicePlan};
 
 use crate::error::BatchError;
 use crate::spine::Spine;
 use crate::zip::{AnswerStream, Beside, hide};
 
-/// A group of the service with its answers.
-pub(crate) struct GroupColumns {
-    pub(crate) used: GroupUse,
+/// The answers of one pass.
+pub(crate) struct PassStream {
     pub(crate) stream: AnswerStream,
-}
-
-/// A label group with its answers.
-pub(crate) struct LabelColumns {
-    pub(crate) label: LabelUse,
-    pub(crate) stream: AnswerStream,
+    /// The groups and labels that it answers, and which of its outputs are theirs.
+    pub(crate) members: Vec<(usize, Range<usize>)>,
 }
 
 /// How many values of each group are evaluation errors, by its prefix.
@@ -33,8 +29,9 @@ pub(crate) struct Columns {
     pub(crate) spine: Spine,
     pub(crate) schema: SchemaRef,
     pub(crate) service: Arc<ServicePlan>,
-    pub(crate) groups: Vec<GroupColumns>,
-    pub(crate) labels: Vec<LabelColumns>,
+    pub(crate) labels: Vec<LabelUse>,
+    /// Together they answer the service's groups, then the labels.
+    pub(crate) passes: Vec<PassStream>,
     /// Values that are evaluation errors, by the prefix of their group.
     pub(crate) errors: Errors,
     /// The number of the next row of the spine.
@@ -48,17 +45,25 @@ impl Columns {
         let service = Arc::clone(&self.service);
         let mut names: Vec<String> = service.keys.iter().map(|(name, _)| name.clone()).collect();
         names.extend(service.requests.iter().map(|input| input.column.clone()));
-        names.extend(self.labels.iter().flat_map(|label| label.label.key.iter().cloned()));
+        names.extend(self.labels.iter().flat_map(|label| label.key.iter().cloned()));
         let facts = self.spine.facts(batch, &names)?;
         let (keys, rest) = facts.columns.split_at(service.keys.len());
         let (requests, label_keys) = rest.split_at(service.requests.len());
         let at: ArrayRef =
             Arc::new(TimestampMicrosecondArray::from(facts.at.values().to_vec()).with_timezone("UTC"));
 
+        let mut answers: BTreeMap<usize, Beside> = BTreeMap::new();
+        for PassStream { stream, members } in &mut self.passes {
+            let Beside { outputs, silent } = stream.take(self.next, rows).await?;
+            answers.extend(members.iter().map(|(member, range)| {
+                (*member, Beside { outputs: outputs[range.clone()].to_vec(), silent: silent.clone() })
+            }));
+        }
+        let mut answers = answers.into_values();
+
         let mut found: BTreeMap<String, ArrayRef> = BTreeMap::new();
-        for GroupColumns { used, stream } in &mut self.groups {
+        for (used, beside) in service.groups.iter().zip(answers.by_ref()) {
             let key: Vec<ArrayRef> = used.key.iter().map(|&place| Arc::clone(&keys[place])).collect();
-            let beside = stream.take(self.next, rows).await?;
             let (columns, errors) = features(&used.group, &key, &at, &beside, rows)?;
             count(&self.errors, &used.prefix, errors);
             for (feature, column) in used.group.features.iter().zip(columns) {
@@ -89,9 +94,8 @@ impl Columns {
             columns.push(column.ok_or_else(|| missing(&selected.feature))?);
         }
         let mut label_keys = label_keys.iter();
-        for LabelColumns { label, stream } in &mut self.labels {
+        for (label, beside) in self.labels.iter().zip(answers) {
             let key: Vec<ArrayRef> = label_keys.by_ref().take(label.key.len()).cloned().collect();
-            let beside = stream.take(self.next, rows).await?;
             let group = &label.label.group;
             let (evaluated, errors) = features(group, &key, &at, &beside, rows)?;
             count(&self.errors, &group.name.name, errors);

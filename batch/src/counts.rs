@@ -34,16 +34,19 @@ pub(crate) struct OutcomeCounter {
 }
 
 impl OutcomeCounter {
-    pub(crate) fn count(&self, standing: Standing, overflows: u64) {
+    /// Counts a question.
+    pub(crate) fn count(&self, standing: Standing) {
         let counter = match standing {
             Standing::Present => &self.present,
             Standing::Empty => &self.empty,
             Standing::Absent => &self.absent,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        if overflows > 0 {
-            self.overflow.fetch_add(overflows, Ordering::Relaxed);
-        }
+    }
+
+    /// Counts outputs whose value did not fit its type.
+    pub(crate) fn overflowed(&self, outputs: u64) {
+        self.overflow.fetch_add(outputs, Ordering::Relaxed);
     }
 
     /// What was counted so far.

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Decimal128Array, RecordBatch};
-use arrow::datatypes::{Decimal128Type, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, Decimal128Array};
+use arrow::datatypes::Decimal128Type;
 use datafusion::execution::SendableRecordBatchStream;
 use feat_kernel::admit::Admission;
-use feat_kernel::agg::Outcome;
 use feat_kernel::column;
-use feat_kernel::row::{BatchRow, Kept, Row, Rows};
+use feat_kernel::row::{Kept, Row, Rows};
 use feat_kernel::time::Instant;
 use feat_kernel::types::Slot;
 use feat_kernel::value::Value;
@@ -18,9 +17,10 @@ use futures::StreamExt;
 
 use crate::counts::OutcomeCounter;
 use crate::error::BatchError;
+use crate::newest::{Found, Lookup, Newest, RowPage};
 use crate::place;
 use crate::prepared::Packing;
-use crate::slide::{Layout, Slide};
+use crate::slide::{At, Layout, Page, Slide, Standing};
 
 /// What an operator is told beside its inputs.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ pub(crate) struct Cursor {
 /// A batch of packed rows, and the first that has not been passed.
 struct RowBatch {
     places: Decimal128Array,
-    rows: Rows,
+    page: Arc<RowPage>,
     next: usize,
 }
 
@@ -84,21 +84,25 @@ impl Cursor {
 
     /// The place of the next row; fetches a batch where the last is passed. `None`: no rows are left.
     #[inline]
-    pub(crate) async fn peek(&mut self, packing: &Packing) -> Result<Option<i128>, BatchError> {
+    pub(crate) async fn peek(&mut self, desk: &mut Desk) -> Result<Option<i128>, BatchError> {
         loop {
             if let Some(batch) = &self.batch
                 && let Some(&place) = batch.places.values().get(batch.next)
             {
                 return Ok(Some(place));
             }
+            // What was said of the rows that go is done first.
+            self.settle(desk);
             let Some(batch) = self.stream.next().await else {
                 self.batch = None;
                 return Ok(None);
             };
             let batch = batch?;
+            let packing = &desk.join.packing;
             let places = batch.column(0).as_primitive::<Decimal128Type>().clone();
-            self.batch =
-                Some(RowBatch { places, rows: Rows::new(&packing.view, &packing.unpack(&batch)?), next: 0 });
+            let batch = packing.unpack(&batch)?;
+            let page = Arc::new(RowPage { rows: Rows::new(&packing.view, &batch), batch });
+            self.batch = Some(RowBatch { places, page, next: 0 });
         }
     }
 
@@ -106,6 +110,9 @@ impl Cursor {
     pub(crate) fn take(&mut self, desk: &mut Desk, question: i128) {
         if let Some(batch) = &mut self.batch {
             desk.take(batch, question);
+        }
+        if desk.is_full() {
+            self.settle(desk);
         }
     }
 
@@ -115,38 +122,70 @@ impl Cursor {
             batch.next += batch.places.values()[batch.next..].partition_point(|&place| place <= to);
         }
     }
+
+    /// Does what the desk was told of the rows at hand.
+    pub(crate) fn settle(&self, desk: &mut Desk) {
+        desk.settle(self.batch.as_ref().map(|batch| &batch.page.rows));
+    }
 }
 
-/// The windows of the keys of one hash: nearly always of one key.
+/// The keys of one hash, nearly always one, and the answers given since the last batch.
 pub(crate) struct Desk {
     join: Join,
+    /// If rows are looked up, not added up.
+    lookup: Option<Lookup>,
     hash: Option<i64>,
-    keys: Vec<KeySlide>,
-    /// Keys whose slides wait for the next hash.
-    spare: Vec<Slide>,
+    keys: Vec<KeyBook>,
+    /// Books of keys that are past; what they were told may still wait.
+    spare: Vec<Book>,
     /// Rows of one place that still have to be put in row order, in a view that dedupes.
     ties: Vec<(Vec<u8>, Kept)>,
     tied: i128,
+    /// Rows that outlive their batch until what was said of them is done.
+    aside: Vec<Kept>,
     /// Whether equal hashes are equal keys.
     alone: bool,
+    answers: Answers,
 }
 
-struct KeySlide {
+struct KeyBook {
     key: Vec<u8>,
-    slide: Slide,
+    book: Book,
     admission: Admission,
+}
+
+/// What is kept of a key.
+enum Book {
+    Slide(Box<Slide>),
+    Newest(Newest),
+}
+
+/// The answers since the last batch, column by column.
+#[derive(Default)]
+struct Answers {
+    count: usize,
+    columns: Vec<Vec<Value>>,
+    found: Found,
 }
 
 impl Desk {
     /// Nothing on it.
     pub(crate) fn new(join: Join) -> Self {
-        let alone = join.packing.keys == place::KeyHash::OneToOne;
-        Self { join, hash: None, keys: Vec::new(), spare: Vec::new(), ties: Vec::new(), tied: 0, alone }
-    }
-
-    /// What it was told.
-    pub(crate) fn join(&self) -> &Join {
-        &self.join
+        Self {
+            alone: join.packing.keys == place::KeyHash::OneToOne,
+            lookup: Lookup::of(&join.packing.view),
+            answers: Answers {
+                columns: join.outputs.iter().map(|_| Vec::new()).collect(),
+                ..Answers::default()
+            },
+            join,
+            hash: None,
+            keys: Vec::new(),
+            spare: Vec::new(),
+            ties: Vec::new(),
+            tied: 0,
+            aside: Vec::new(),
+        }
     }
 
     /// Forgets the keys of another hash.
@@ -154,7 +193,7 @@ impl Desk {
         if self.hash != Some(hash) {
             self.hash = Some(hash);
             self.ties.clear();
-            self.spare.extend(self.keys.drain(..).map(|key| key.slide));
+            self.spare.extend(self.keys.drain(..).map(|key| key.book));
         }
     }
 
@@ -167,52 +206,61 @@ impl Desk {
                 if dedupes {
                     self.dedupe(batch, found);
                 } else {
-                    self.push(batch.rows.key(batch.next), batch.rows.row(batch.next));
+                    let at = self.key(batch.page.rows.key(batch.next));
+                    match (&mut self.keys[at].book, &self.lookup) {
+                        (Book::Newest(newest), Some(lookup)) => newest.push(lookup, &batch.page, batch.next),
+                        (Book::Slide(slide), _) => {
+                            slide.push(batch.page.rows.row(batch.next).tau(), At::batch(batch.next));
+                        }
+                        (Book::Newest(_), None) => {}
+                    }
                 }
             }
             batch.next += 1;
         }
     }
 
-    fn push(&mut self, key: &[u8], row: BatchRow<'_>) {
-        let at = self.key(key);
-        self.keys[at].slide.push(&row);
-    }
-
     /// Admits the row at hand, or keeps it until the others of its place are known.
     fn dedupe(&mut self, batch: &RowBatch, found: i128) {
         if found != self.tied {
-            self.settle();
+            self.admit_ties();
             self.tied = found;
         }
-        let (key, row) = (batch.rows.key(batch.next), batch.rows.row(batch.next));
+        let (key, row) = (batch.page.rows.key(batch.next), batch.page.rows.row(batch.next));
         let alone = batch.places.values().get(batch.next + 1).is_some_and(|&next| next != found);
         if alone && self.ties.is_empty() {
-            self.admit(key, &row);
+            self.admit(key, &row, |_| At::batch(batch.next));
         } else {
             self.ties.push((key.to_vec(), Kept::copy(&self.join.packing.view, &row)));
         }
     }
 
-    fn admit<'a>(&mut self, key: &[u8], row: &impl Row<'a>) {
-        let at = self.key(key);
-        let KeySlide { slide, admission, .. } = &mut self.keys[at];
-        if admission.admit(&self.join.packing.view, row) && row.pass() {
-            slide.push(row);
+    /// Adds a row that is no duplicate; `at` says where it stands if it is.
+    fn admit<'a>(&mut self, key: &[u8], row: &impl Row<'a>, at: impl FnOnce(&mut Vec<Kept>) -> At) {
+        let place = self.key(key);
+        let KeyBook { book, admission, .. } = &mut self.keys[place];
+        if admission.admit(&self.join.packing.view, row)
+            && row.pass()
+            && let Book::Slide(slide) = book
+        {
+            slide.push(row.tau(), at(&mut self.aside));
         }
     }
 
     /// Admits the rows of one place in row order, which is what decides which of them is the first.
-    fn settle(&mut self) {
+    fn admit_ties(&mut self) {
         let mut ties = std::mem::take(&mut self.ties);
         ties.sort_by(|a, b| a.1.order().cmp(&b.1.order()));
         for (key, row) in ties.drain(..) {
-            self.admit(&key, &&row);
+            self.admit(&key, &&row, |aside| {
+                aside.push(row.clone());
+                At::aside(aside.len() - 1)
+            });
         }
         self.ties = ties;
     }
 
-    /// The place of a key's windows, empty at first. Keys that hash one to one all come as empty bytes.
+    /// The place of a key's book, empty at first. Keys that hash one to one all come as empty bytes.
     fn key(&mut self, key: &[u8]) -> usize {
         // Keys that hash one to one have a hash to themselves.
         if !self.keys.is_empty() && self.alone {
@@ -221,72 +269,83 @@ impl Desk {
         if let Some(at) = self.keys.iter().position(|found| found.key == key) {
             return at;
         }
-        let slide = match self.spare.pop() {
-            Some(mut slide) => {
+        let book = match (self.spare.pop(), &self.lookup) {
+            (_, Some(_)) => Book::Newest(Newest::new()),
+            (Some(Book::Slide(mut slide)), None) => {
                 slide.clear();
-                slide
+                Book::Slide(slide)
             }
-            None => Slide::new(Arc::clone(&self.join.layout)),
+            _ => Book::Slide(Box::new(Slide::new(Arc::clone(&self.join.layout)))),
         };
-        self.keys.push(KeySlide { key: key.to_vec(), slide, admission: Admission::default() });
+        self.keys.push(KeyBook { key: key.to_vec(), book, admission: Admission::default() });
         self.keys.len() - 1
     }
 
-    /// The outputs of a key at `t`.
-    pub(crate) fn answer(&mut self, key: &[u8], t: Instant, answers: &mut Answers) {
-        self.settle();
-        let at = if self.join.packing.carries_keys() { self.key(key) } else { self.key(&[]) };
-        self.ask(at, t, answers);
+    /// Asks for the outputs of a key at `t`.
+    pub(crate) fn answer(&mut self, key: &[u8], t: Instant) {
+        self.admit_ties();
+        let at = self.key(if self.join.packing.carries_keys() { key } else { &[] });
+        self.ask(at, t);
     }
 
-    /// The outputs at `t` of every key that has a row that counts; `each` gets their keys' bytes.
-    pub(crate) fn answer_all(&mut self, t: Instant, answers: &mut Answers, mut each: impl FnMut(&[u8])) {
-        self.settle();
+    /// Asks for the outputs at `t` of every key that has a row that counts; `each` gets their bytes.
+    pub(crate) fn answer_all(&mut self, t: Instant, mut each: impl FnMut(&[u8])) {
+        self.admit_ties();
         for at in 0..self.keys.len() {
-            if self.keys[at].slide.is_known() {
+            let known = match &self.keys[at].book {
+                Book::Slide(slide) => slide.is_known(),
+                Book::Newest(newest) => newest.is_known(),
+            };
+            if known {
                 each(&self.keys[at].key);
-                self.ask(at, t, answers);
+                self.ask(at, t);
             }
         }
     }
 
-    fn ask(&mut self, at: usize, t: Instant, answers: &mut Answers) {
+    fn ask(&mut self, at: usize, t: Instant) {
+        let standing = match (&mut self.keys[at].book, &self.lookup) {
+            (Book::Newest(newest), Some(lookup)) => newest.ask(lookup, t, &mut self.answers.found),
+            (Book::Slide(slide), _) => slide.ask(t, self.answers.count),
+            (Book::Newest(_), None) => Standing::Empty,
+        };
+        self.answers.count += 1;
+        self.join.counter.count(standing);
+    }
+
+    /// Whether so much waits that it should be settled soon.
+    fn is_full(&self) -> bool {
+        self.keys.iter().any(|key| matches!(&key.book, Book::Slide(slide) if slide.is_full()))
+    }
+
+    /// Does what was said of the rows at hand and those kept aside.
+    fn settle(&mut self, rows: Option<&Rows>) {
+        let page = Page { rows, aside: &self.aside };
+        let Answers { count, columns, .. } = &mut self.answers;
+        columns.iter_mut().for_each(|column| column.resize(*count, Value::Null));
+        let books = self.keys.iter_mut().map(|key| &mut key.book).chain(&mut self.spare);
         let mut overflows = 0;
-        let standing = self.keys[at].slide.ask(t, |output, outcome| {
-            let value = match outcome {
-                Outcome::Value(value) => value,
-                Outcome::Overflow => {
-                    overflows += 1;
-                    Value::Null
-                }
-            };
-            answers.columns[output].push(value);
-        });
-        self.join.counter.count(standing, overflows);
-    }
-}
-
-/// The answers to a batch of questions, column by column.
-pub(crate) struct Answers {
-    columns: Vec<Vec<Value>>,
-}
-
-impl Answers {
-    /// None yet, with room for `rows`.
-    pub(crate) fn new(outputs: &[Slot], rows: usize) -> Self {
-        Self { columns: outputs.iter().map(|_| Vec::with_capacity(rows)).collect() }
+        for book in books {
+            if let Book::Slide(slide) = book {
+                overflows += slide.settle(&page, columns);
+            }
+        }
+        self.join.counter.overflowed(overflows);
+        self.aside.clear();
     }
 
-    /// The answers as a batch of `schema`, behind the columns `leading`.
-    pub(crate) fn batch(
-        self,
-        leading: Vec<ArrayRef>,
-        outputs: &[Slot],
-        schema: &SchemaRef,
-    ) -> Result<RecordBatch, BatchError> {
-        let mut columns = leading;
-        columns
-            .extend(self.columns.iter().zip(outputs).map(|(values, slot)| column::array(&slot.ty, values)));
-        Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+    /// The answers since the last batch, one column per output. Everything has been settled.
+    pub(crate) fn columns(&mut self) -> Result<Vec<ArrayRef>, BatchError> {
+        let outputs = &self.join.outputs;
+        let Answers { columns, found, .. } = std::mem::take(&mut self.answers);
+        self.answers.columns = outputs.iter().map(|_| Vec::new()).collect();
+        match &self.lookup {
+            Some(lookup) => found.columns(lookup, outputs),
+            None => Ok(columns
+                .iter()
+                .zip(outputs.iter())
+                .map(|(values, slot)| column::array(&slot.ty, values))
+                .collect()),
+        }
     }
 }

@@ -16,7 +16,7 @@ use datafusion::physical_plan::{
 };
 use feat_kernel::time::{Instant, Micros};
 
-use crate::desk::{Answers, Cursor, Desk, Join};
+use crate::desk::{Cursor, Desk, Join};
 use crate::error::BatchError;
 use crate::place;
 
@@ -149,15 +149,14 @@ struct Walk {
 
 impl Walk {
     async fn next(&mut self) -> Result<Option<RecordBatch>, BatchError> {
-        let mut answers = Answers::new(&self.desk.join().outputs, OUTPUT_ROWS);
         let (mut keys, mut instants) = (BinaryBuilder::new(), Vec::new());
         loop {
-            let row = self.rows.peek(&self.desk.join().packing).await?;
+            let row = self.rows.peek(&mut self.desk).await?;
             // What to do before the next row is taken: questions that it is not visible to.
             if let Some((hash, at)) = self.next {
                 let question = place::place(hash, at);
                 if row.is_none_or(|row| row > question) {
-                    self.desk.answer_all(at, &mut answers, |key| {
+                    self.desk.answer_all(at, |key| {
                         keys.append_value(key);
                         instants.push(at.0);
                     });
@@ -184,7 +183,9 @@ impl Walk {
         if instants.is_empty() {
             return Ok(None);
         }
-        let leading: Vec<ArrayRef> = vec![Arc::new(keys.finish()), Arc::new(Int64Array::from(instants))];
-        Ok(Some(answers.batch(leading, &self.desk.join().outputs, &self.schema)?))
+        self.rows.settle(&mut self.desk);
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(keys.finish()), Arc::new(Int64Array::from(instants))];
+        columns.extend(self.desk.columns()?);
+        Ok(Some(RecordBatch::try_new(Arc::clone(&self.schema), columns)?))
     }
 }

@@ -22,6 +22,7 @@ mod log;
 mod manifest;
 mod map;
 mod materialize;
+mod newest;
 mod place;
 mod point_in_time;
 mod prepared;

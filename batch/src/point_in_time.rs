@@ -1,8 +1,10 @@
 //! `PointInTimeExec`: questions meet rows, key by key, in the order of time.
 //!
-//! Both inputs are partitioned by the key's hash and sorted by [place](crate::place): a row's is the
+//! All inputs are partitioned by the key's hash and sorted by [place](crate::place): a row's is the
 //! instant from which it is visible, a question's is its `t`, so `row place <= question place` within
 //! a key *is* visibility (known by `t`, strictly before `t`). One pass, one key's windows in memory.
+//! Groups that are asked by the same key are answered in one pass, so that questions and answers are
+//! sorted once for all of them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,20 +20,18 @@ use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties,
     Partitioning, PhysicalExpr, PlanProperties, ReplaceChildrenOptions,
 };
-use feat_kernel::types::Slot;
 use futures::StreamExt;
 
-use crate::desk::{Answers, Cursor, Desk, Join};
+use crate::desk::{Cursor, Desk, Join};
 use crate::error::BatchError;
 use crate::place;
 
-/// The operator. Inputs: packed rows ([`Packing::schema`]) and questions ([`questions`]).
+/// The operator. Inputs: each group's packed rows ([`Packing::schema`]), then questions ([`questions`]).
 /// Output ([`answers`]): one row per question, in any order.
 #[derive(Debug)]
 pub(crate) struct PointInTimeExec {
-    rows: Arc<dyn ExecutionPlan>,
-    questions: Arc<dyn ExecutionPlan>,
-    join: Join,
+    inputs: Vec<Arc<dyn ExecutionPlan>>,
+    joins: Vec<Join>,
     properties: Arc<PlanProperties>,
 }
 
@@ -45,32 +45,43 @@ pub(crate) fn questions() -> SchemaRef {
     ]))
 }
 
-/// The schema of answers: the spine's row number, then one column `~0`, `~1`, … per output, all
-/// nullable.
-pub(crate) fn answers(outputs: &[Slot]) -> SchemaRef {
+/// The schema of answers: the spine's row number, then one column `~0`, `~1`, … per output of the
+/// groups, all nullable.
+fn answers(joins: &[Join]) -> SchemaRef {
     let mut fields = vec![Field::new("row", DataType::Int64, false)];
-    fields.extend(
-        outputs.iter().enumerate().map(|(at, slot)| Field::new(format!("~{at}"), slot.ty.arrow(), true)),
-    );
+    let outputs = joins.iter().flat_map(|join| join.outputs.iter()).enumerate();
+    fields.extend(outputs.map(|(at, slot)| Field::new(format!("~{at}"), slot.ty.arrow(), true)));
     Arc::new(Schema::new(fields))
 }
 
 impl PointInTimeExec {
-    /// Answers `questions` from `rows`, which are partitioned and sorted alike.
-    pub(crate) fn new(rows: Arc<dyn ExecutionPlan>, questions: Arc<dyn ExecutionPlan>, join: Join) -> Self {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(answers(&join.outputs)),
-            Partitioning::UnknownPartitioning(questions.output_partitioning().partition_count()),
+    /// Answers `questions` from the rows of groups, all partitioned and sorted alike.
+    pub(crate) fn new(
+        groups: impl IntoIterator<Item = (Arc<dyn ExecutionPlan>, Join)>,
+        questions: Arc<dyn ExecutionPlan>,
+    ) -> Self {
+        let properties = (
+            questions.output_partitioning().partition_count(),
             questions.pipeline_behavior(),
             questions.boundedness(),
+        );
+        let (mut inputs, joins): (Vec<_>, Vec<_>) = groups.into_iter().unzip();
+        inputs.push(questions);
+        let (partitions, pipeline, boundedness) = properties;
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(answers(&joins)),
+            Partitioning::UnknownPartitioning(partitions),
+            pipeline,
+            boundedness,
         ));
-        Self { rows, questions, join, properties }
+        Self { inputs, joins, properties }
     }
 }
 
 impl DisplayAs for PointInTimeExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PointInTimeExec: {}", self.join)
+        let groups: Vec<String> = self.joins.iter().map(Join::to_string).collect();
+        write!(f, "PointInTimeExec: {}", groups.join("; "))
     }
 }
 
@@ -84,7 +95,7 @@ impl ExecutionPlan for PointInTimeExec {
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.rows, &self.questions]
+        self.inputs.iter().collect()
     }
 
     fn apply_expressions(
@@ -99,8 +110,8 @@ impl ExecutionPlan for PointInTimeExec {
         mut children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> EngineResult<Arc<dyn ExecutionPlan>> {
-        let rows = children.swap_remove(0);
-        Ok(Arc::new(Self::new(rows, children.swap_remove(0), self.join.clone())))
+        let questions = children.split_off(self.joins.len()).swap_remove(0);
+        Ok(Arc::new(Self::new(children.into_iter().zip(self.joins.iter().cloned()), questions)))
     }
 
     fn with_new_children(
@@ -115,14 +126,14 @@ impl ExecutionPlan for PointInTimeExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> EngineResult<SendableRecordBatchStream> {
-        let rows = self.rows.execute(partition, Arc::clone(&context))?;
-        let questions = self.questions.execute(partition, context)?;
-        let merge = Merge {
-            rows: Cursor::new(rows),
-            questions,
-            desk: Desk::new(self.join.clone()),
-            schema: self.schema(),
-        };
+        let (questions, rows) = self.inputs.split_last().expect("invariant: questions are the last input");
+        let questions = questions.execute(partition, Arc::clone(&context))?;
+        let groups = rows.iter().zip(&self.joins).map(|(rows, join)| {
+            let rows = rows.execute(partition, Arc::clone(&context))?;
+            Ok((Cursor::new(rows), Desk::new(join.clone())))
+        });
+        let groups = groups.collect::<EngineResult<_>>()?;
+        let merge = Merge { groups, questions, schema: self.schema() };
         let stream = futures::stream::try_unfold(merge, |mut merge| async move {
             Ok(merge.next().await?.map(|batch| (batch, merge)))
         });
@@ -132,9 +143,8 @@ impl ExecutionPlan for PointInTimeExec {
 
 /// One partition's merge of rows and questions.
 struct Merge {
-    rows: Cursor,
+    groups: Vec<(Cursor, Desk)>,
     questions: SendableRecordBatchStream,
-    desk: Desk,
     schema: SchemaRef,
 }
 
@@ -143,19 +153,21 @@ impl Merge {
     async fn next(&mut self) -> Result<Option<RecordBatch>, BatchError> {
         let Some(batch) = self.questions.next().await else { return Ok(None) };
         let batch = batch?;
-        let places = batch.column(0).as_primitive::<Decimal128Type>();
-        let keys = batch.column(3).as_binary::<i32>();
-        let mut answers = Answers::new(&self.desk.join().outputs, batch.num_rows());
-        for at in 0..batch.num_rows() {
-            let question = places.value(at);
-            self.desk.turn_to(place::hash(question));
-            // Every row that is visible by now, and those of keys that nobody asks for.
-            while self.rows.peek(&self.desk.join().packing).await?.is_some_and(|row| row <= question) {
-                self.rows.take(&mut self.desk, question);
+        let places = batch.column(0).as_primitive::<Decimal128Type>().values();
+        let keys = batch.column(2).as_binary::<i32>();
+        let mut columns = vec![Arc::clone(batch.column(1))];
+        for (rows, desk) in &mut self.groups {
+            for (at, &question) in places.iter().enumerate() {
+                desk.turn_to(place::hash(question));
+                // Every row that is visible by now, and those of keys that nobody asks for.
+                while rows.peek(desk).await?.is_some_and(|row| row <= question) {
+                    rows.take(desk, question);
+                }
+                desk.answer(keys.value(at), place::time(question));
             }
-            self.desk.answer(keys.value(at), place::time(question), &mut answers);
+            rows.settle(desk);
+            columns.extend(desk.columns()?);
         }
-        let outputs = Arc::clone(&self.desk.join().outputs);
-        Ok(Some(answers.batch(vec![Arc::clone(batch.column(2))], &outputs, &self.schema)?))
+        Ok(Some(RecordBatch::try_new(Arc::clone(&self.schema), columns)?))
     }
 }

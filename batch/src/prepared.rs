@@ -31,8 +31,8 @@ pub(crate) struct Packing {
     carried: Vec<usize>,
 }
 
-/// Columns before the carried ones: the place and the hash that rows are partitioned by.
-const LEADING: usize = 2;
+/// Columns before the carried ones once rows are sorted: the place.
+const LEADING: usize = 1;
 /// Columns of the kernel's schema before its arguments.
 const FIXED: usize = 6;
 
@@ -101,7 +101,8 @@ impl Packing {
         if all { Ok(packed) } else { Ok(filter_record_batch(&packed, &BooleanArray::from(kept))?) }
     }
 
-    /// Puts columns that were not carried back as constants: the batch that the kernel reads.
+    /// Puts columns that were not carried back as constants: the batch that the kernel reads. `packed`
+    /// has been sorted, and its hash left behind.
     pub(crate) fn unpack(&self, packed: &RecordBatch) -> Result<RecordBatch, BatchError> {
         let full = row::schema(&self.view);
         let rows = packed.num_rows();

@@ -11,8 +11,9 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::error::BatchError;
 
-/// 8 Ki rows: a batch of the widest source that we ship stays in the second-level cache.
-const BATCH_ROWS: usize = 8192;
+/// 32 Ki rows: sorting merges one run per batch, and four times fewer runs than the engine's own 8 Ki
+/// rows make take a tenth less time in all, measured; still larger batches no less.
+const BATCH_ROWS: usize = 32 << 10;
 
 /// Sorting keeps this much aside per sorter for merging what was spilled; the engine's own 10 MB
 /// times the sorters of a few groups would not leave room in a quarter of a gigabyte.

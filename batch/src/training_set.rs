@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
-use feat_compiler::plan::{DatasetPlan, LabelUse, ServicePlan, SourcePlan};
+use datafusion::physical_plan::{displayable, execute_stream};
+use feat_compiler::plan::{DatasetPlan, GroupPlan, LabelUse, ServicePlan, SourcePlan};
 use feat_compiler::prepare::Mode;
 use feat_kernel::time::{Instant, Micros};
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -17,8 +17,8 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
-use crate::answers::{Answers, Ask};
-use crate::columns::{Columns, Errors, GroupColumns, LabelColumns};
+use crate::answers::{Answers, Ask, Tally};
+use crate::columns::{Columns, Errors, PassStream};
 use crate::counts::Outcomes;
 use crate::error::BatchError;
 use crate::log::last_known;
@@ -68,10 +68,16 @@ pub struct TrainingSet {
     extent: Extent,
     unsettled: u64,
     complete_to: Option<Instant>,
-    groups: Vec<Answers>,
-    labels: Vec<Answers>,
+    passes: Vec<Pass>,
     errors: Errors,
     schema: SchemaRef,
+}
+
+/// Groups and labels that one pass answers.
+struct Pass {
+    answers: Answers,
+    /// Which: places in the service's groups, then those of the labels.
+    members: Vec<usize>,
 }
 
 /// Makes a training set and writes it as Parquet to `out`, its manifest beside it
@@ -141,22 +147,42 @@ impl TrainingSet {
         let extent = spine.extent(session).await?;
         let unsettled = spine.unsettled();
         let schema = schema(&spine, service, request.labels())?;
-        let mut groups = Vec::new();
-        for used in &service.groups {
-            let key = used.key.iter().map(|&at| service.keys[at].0.clone()).collect();
-            let ask = Ask { group: &used.group, key, mode, later: Micros::ZERO };
-            groups.push(Answers::plan(session, tables, &spine, extent, ask).await?);
-        }
-        let mut labels = Vec::new();
-        for label in request.labels() {
-            let group = Arc::new(label.label.group.clone());
-            let ask = Ask {
-                group: &group,
-                key: label.key.clone(),
-                mode: Mode::EventTime,
-                later: label.label.horizon,
+        let groups = service.groups.iter().map(|used| Ask {
+            group: &used.group,
+            key: used.key.iter().map(|&at| service.keys[at].0.clone()).collect(),
+            mode,
+            later: Micros::ZERO,
+        });
+        let label_groups: Vec<Arc<GroupPlan>> =
+            request.labels().iter().map(|label| Arc::new(label.label.group.clone())).collect();
+        let labels = request.labels().iter().zip(&label_groups).map(|(label, group)| Ask {
+            group,
+            key: label.key.clone(),
+            mode: Mode::EventTime,
+            later: label.label.horizon,
+        });
+        let mut waiting: Vec<(usize, Ask<'_>)> = groups.chain(labels).enumerate().collect();
+        let mut passes = Vec::new();
+        while !waiting.is_empty() {
+            let mut room = session.groups();
+            let (together, others) = {
+                let first = &waiting[0].1;
+                let alike: Vec<bool> = waiting
+                    .iter()
+                    .map(|(_, ask)| {
+                        room > 0 && ask.is_asked_as(first) && {
+                            room -= 1;
+                            true
+                        }
+                    })
+                    .collect();
+                let mut alike = alike.into_iter();
+                waiting.into_iter().partition::<Vec<_>, _>(|_| alike.next().unwrap_or_default())
             };
-            labels.push(Answers::plan(session, tables, &spine, extent, ask).await?);
+            waiting = others;
+            let (members, asks): (Vec<usize>, Vec<Ask<'_>>) = together.into_iter().unzip();
+            let answers = Answers::plan(session, tables, &spine, extent, &asks).await?;
+            passes.push(Pass { answers, members });
         }
         Ok(Self {
             session: session.clone(),
@@ -167,8 +193,7 @@ impl TrainingSet {
             extent,
             unsettled,
             complete_to,
-            groups,
-            labels,
+            passes,
             errors: Errors::default(),
             schema,
         })
@@ -184,18 +209,16 @@ impl TrainingSet {
         self.extent.rows
     }
 
-    /// The physical plan of every group, as indented text.
+    /// The physical plans, as indented text, each under the names of the groups and labels it answers.
     pub fn explain(&self) -> String {
-        let service = self.request.service();
-        let names = service.groups.iter().map(|used| used.prefix.clone());
-        let labels = self.request.labels().iter().map(|label| label.label.group.name.name.clone());
-        let plans = self.groups.iter().chain(&self.labels);
-        names
-            .chain(labels)
-            .zip(plans)
-            .map(|(name, answers)| format!("{name}\n{}", displayable(answers.plan.as_ref()).indent(false)))
-            .collect::<Vec<_>>()
-            .join("\n")
+        let groups = self.request.service().groups.iter().map(|used| used.prefix.as_str());
+        let labels = self.request.labels().iter().map(|label| label.label.group.name.name.as_str());
+        let names: Vec<&str> = groups.chain(labels).collect();
+        let passes = self.passes.iter().map(|pass| {
+            let members: Vec<&str> = pass.members.iter().map(|&member| names[member]).collect();
+            format!("{}\n{}", members.join(", "), displayable(pass.answers.plan.as_ref()).indent(false))
+        });
+        passes.collect::<Vec<_>>().join("\n")
     }
 
     /// The rows, in the spine's order.
@@ -204,30 +227,36 @@ impl TrainingSet {
     pub async fn stream(
         &self,
     ) -> Result<impl Stream<Item = Result<RecordBatch, BatchError>> + Send + use<>, BatchError> {
-        let plans: Vec<Arc<dyn ExecutionPlan>> =
-            self.groups.iter().chain(&self.labels).map(|answers| Arc::clone(&answers.plan)).collect();
         let task = self.session.task();
-        let answers: Vec<AnswerStream> = futures::stream::iter(plans)
-            .map(|plan| {
-                let task = Arc::clone(&task);
-                async move { AnswerStream::start(execute_stream(plan, task)?).await }
+        let widest = self.passes.iter().map(|pass| pass.members.len()).max().unwrap_or(1);
+        let passes: Vec<PassStream> = futures::stream::iter(&self.passes)
+            .map(|pass| {
+                let (plan, task) = (Arc::clone(&pass.answers.plan), Arc::clone(&task));
+                let mut first = 0;
+                let members = pass.members.iter().zip(&pass.answers.tallies).map(|(&member, tally)| {
+                    first += tally.outputs;
+                    (member, first - tally.outputs..first)
+                });
+                let members = members.collect();
+                async move {
+                    Ok(PassStream {
+                        stream: AnswerStream::start(execute_stream(plan, task)?).await?,
+                        members,
+                    })
+                }
             })
-            .buffered(self.session.groups())
-            .try_collect()
-            .await?;
+            .buffered(self.session.groups().div_ceil(widest))
+            .try_collect::<Vec<_>>()
+            .await
+            .map_err(|cause: BatchError| cause)?;
         let spine = execute_stream(self.spine.plan(&self.session, None).await?, task)?;
         let service = Arc::clone(self.request.service());
-        let mut answers = answers.into_iter();
-        let groups = service.groups.iter().cloned().zip(answers.by_ref());
-        let groups = groups.map(|(used, stream)| GroupColumns { used, stream }).collect();
-        let labels = self.request.labels().iter().cloned().zip(answers);
-        let labels = labels.map(|(label, stream)| LabelColumns { label, stream }).collect();
         let columns = Columns {
             spine: self.spine.clone(),
             schema: Arc::clone(&self.schema),
             service,
-            groups,
-            labels,
+            labels: self.request.labels().to_vec(),
+            passes,
             errors: Arc::clone(&self.errors),
             next: 0,
         };
@@ -277,9 +306,13 @@ impl TrainingSet {
             .labels()
             .iter()
             .map(|label| (label.label.group.name.name.clone(), &label.label.group));
-        for ((prefix, group), answers) in uses.chain(labels).zip(self.groups.iter().chain(&self.labels)) {
-            let counts = answers.counts();
-            let mut outcomes = answers.outcomes();
+        let mut tallies: BTreeMap<usize, &Tally> = BTreeMap::new();
+        for pass in &self.passes {
+            tallies.extend(pass.members.iter().copied().zip(&pass.answers.tallies));
+        }
+        for ((prefix, group), tally) in uses.chain(labels).zip(tallies.values()) {
+            let counts = tally.counts();
+            let mut outcomes = tally.outcomes();
             outcomes.error = errors.get(&prefix).copied().unwrap_or_default();
             outcomes.no_key = self.extent.rows - outcomes.present - outcomes.empty - outcomes.absent;
             let admission = [

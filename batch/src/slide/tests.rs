@@ -80,23 +80,41 @@ fn by_definition(view: &View, rows: &[Kept], t: Instant) -> Vec<Outcome> {
         .collect()
 }
 
-fn by_slide(view: &Arc<View>, rows: &[Kept], questions: &[i64], slide: &mut Slide) -> Vec<Vec<Outcome>> {
-    let mut rows: Vec<&Kept> = rows.iter().collect();
+/// Settles at arbitrary places: what waits is done later, never otherwise.
+fn by_slide(
+    view: &Arc<View>,
+    rows: &[Kept],
+    questions: &[i64],
+    slide: &mut Slide,
+    settle_every: usize,
+) -> Vec<Vec<Outcome>> {
+    let mut order: Vec<usize> = (0..rows.len()).collect();
     let visible = |row: &Kept| row.known.max(row.tau.next());
-    rows.sort_by_key(|row| visible(row));
-    let mut rows = rows.into_iter().peekable();
-    questions
-        .iter()
-        .map(|&t| {
-            while let Some(row) = rows.next_if(|row| visible(row) <= Instant(t)) {
-                slide.push(&row);
-            }
-            let mut outcomes = vec![None; view.outputs.len()];
-            slide.ask(Instant(t), |output, outcome| assert!(outcomes[output].replace(outcome).is_none()));
-            outcomes.into_iter().map(Option::unwrap).collect()
-        })
-        .collect()
+    order.sort_by_key(|&at| visible(&rows[at]));
+    let page = Page { rows: None, aside: rows };
+    let mut answers = vec![vec![UNANSWERED; questions.len()]; view.outputs.len()];
+    let mut order = order.into_iter().peekable();
+    for (answer, &t) in questions.iter().enumerate() {
+        while let Some(at) = order.next_if(|&at| visible(&rows[at]) <= Instant(t)) {
+            slide.push(rows[at].tau, At::aside(at));
+        }
+        if slide.ask(Instant(t), answer) == Standing::Absent {
+            answers.iter_mut().for_each(|column| column[answer] = Value::Null);
+        }
+        if answer % settle_every == 0 {
+            slide.settle(&page, &mut answers);
+        }
+    }
+    slide.settle(&page, &mut answers);
+    let outcome = |value: &Value| match value {
+        Value::Bool(_) => Outcome::Overflow,
+        value => Outcome::Value(value.clone()),
+    };
+    (0..questions.len()).map(|at| answers.iter().map(|column| outcome(&column[at])).collect()).collect()
 }
+
+/// Not a value of any cell here: an overflow leaves it.
+const UNANSWERED: Value = Value::Bool(false);
 
 fn row(time: i64, late: i64, x: Option<f64>, n: i64, mask: bool) -> Kept {
     let (tau, known) = (Instant(time), Instant(time + late));
@@ -146,13 +164,14 @@ proptest! {
         windows in windows(),
         mut questions in prop::collection::vec(-600i64..1200, 1..25),
         ttl in prop::option::weighted(0.3, 1i64..300),
+        settle_every in 1usize..30,
     ) {
         questions.sort_unstable();
         let view = view(windows, ttl.map(Micros));
         let mut slide = Slide::new(Arc::new(Layout::new(Arc::clone(&view))));
         // The second key meets what the first one leaves behind.
         for rows in [first, second] {
-            let answers = by_slide(&view, &rows, &questions, &mut slide);
+            let answers = by_slide(&view, &rows, &questions, &mut slide, settle_every);
             for (&t, answer) in questions.iter().zip(&answers) {
                 let expected = by_definition(&view, &rows, Instant(t));
                 prop_assert_eq!(format!("{answer:?}"), format!("{expected:?}"), "at {}", t);
@@ -173,10 +192,10 @@ proptest! {
         for &t in &questions {
             let mut slide = Slide::new(Arc::new(Layout::new(Arc::clone(&view))));
             let visible: Vec<&Kept> = rows.iter().filter(|row| row.known <= Instant(t) && row.tau < Instant(t)).collect();
-            let mut sorted = visible.clone();
-            sorted.sort_by_key(|row| row.known);
-            for row in &sorted {
-                slide.push(row);
+            let mut sorted: Vec<(usize, &&Kept)> = visible.iter().enumerate().collect();
+            sorted.sort_by_key(|(_, row)| row.known);
+            for (at, row) in sorted {
+                slide.push(row.tau, At::aside(at));
             }
             let newest = visible.iter().map(|row| row.tau).max();
             let start = view.windows.iter().map(|window| bounds(window, Instant(t)).start).min();
@@ -185,7 +204,7 @@ proptest! {
                 (_, newest) if newest.is_some() && newest >= start => Standing::Present,
                 _ => Standing::Empty,
             };
-            prop_assert_eq!(slide.ask(Instant(t), |_, _| ()), expected);
+            prop_assert_eq!(slide.ask(Instant(t), 0), expected);
         }
     }
 }
@@ -194,16 +213,14 @@ proptest! {
 fn memory_is_the_tiles_within_reach_whatever_the_number_of_rows() {
     let view = view(vec![over(100, 5, 0), over(1000, 100, 0)], None);
     let mut slide = Slide::new(Arc::new(Layout::new(Arc::clone(&view))));
+    let mut answers = vec![vec![Value::Null]; view.outputs.len()];
     for time in 0..50_000 {
-        slide.push(&&row(time, 0, Some(1.0), time, true));
+        slide.push(Instant(time), At::aside(0));
+        slide.settle(&Page { rows: None, aside: &[row(time, 0, Some(1.0), time, true)] }, &mut answers);
     }
     let tiles: usize = slide.rings.iter().map(Ring::tiles).sum();
     assert!(tiles <= 21 + 2 + 11 + 2, "{tiles} tiles");
-    let mut count = None;
-    slide.ask(Instant(50_000), |output, outcome| {
-        if output == 0 {
-            count = Some(outcome);
-        }
-    });
-    assert_eq!(count, Some(Outcome::Value(Value::Int(100))));
+    slide.ask(Instant(50_000), 0);
+    slide.settle(&Page { rows: None, aside: &[] }, &mut answers);
+    assert!(matches!(answers[0][0], Value::Int(100)));
 }
