@@ -35,7 +35,7 @@ pub(crate) struct Features {
     pub(crate) ready: Vec<Feature>,
     /// The hops that they use.
     pub(crate) hops: Vec<(Micros, Span)>,
-    /// The groups that they read.
+    /// The groups that the sound ones read.
     pub(crate) reads: Vec<Read>,
 }
 
@@ -174,18 +174,19 @@ fn one<'p>(
             let scope = Scope { features: Some(&features.table), all_features: Some(all), ..*scope };
             let frame = Frame::new(place, declared.file, Rc::clone(&planned.loops));
             let mut checker = Checker::new(cx, &scope, frame).at_window(planned.window);
+            let before = features.reads.len();
+            checker.reads.append(&mut features.reads);
             let value = match slot {
                 Ok(Some(slot)) => checker.declared(&feature.value, slot),
                 Ok(None) => checker.expr(&feature.value, None),
                 Err(stop) => checker.expr(&feature.value, None).and(Err(*stop)),
             };
-            let Checker { pending, reads, hops, .. } = checker;
+            let Checker { pending, mut reads, hops, .. } = checker;
             features.hops.extend(hops);
-            for read in reads {
-                if !features.reads.contains(&read) {
-                    features.reads.push(read);
-                }
+            if pending || value.is_err() {
+                reads.truncate(before);
             }
+            features.reads = reads;
             (value, pending)
         }
     };

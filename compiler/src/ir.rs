@@ -270,7 +270,7 @@ pub struct Derived {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Read {
     /// What stands before its features in expressions: `ad_stats`, or `pickup.cell_demand` where a
-    /// role was written.
+    /// role was written; with the package (`ads.ctr.ad_stats`) where the short name is another's.
     pub prefix: String,
     /// The group or derived group.
     pub group: QName,

@@ -220,8 +220,9 @@ pub struct RequestInput {
 /// A group in a service.
 #[derive(Clone, Debug)]
 pub struct GroupUse {
-    /// The prefix of its features in expressions and answers: the group's short name, or
-    /// `role.group` where two roles read it.
+    /// The prefix of its features in expressions, no other group's of the service: the group's short
+    /// name, `role.group` where two roles read it, or either with a number (`group~2`) where another
+    /// group or key has that.
     pub prefix: String,
     /// The group.
     pub group: Arc<GroupPlan>,
@@ -232,9 +233,9 @@ pub struct GroupUse {
 /// A derived group in a service.
 #[derive(Clone, Debug)]
 pub struct DerivedUse {
-    /// The prefix of its features: its short name.
+    /// The prefix of its features, as that of a [`GroupUse`].
     pub prefix: String,
-    /// The group.
+    /// The group; it names what it reads by the prefixes of this service.
     pub derived: Arc<DerivedPlan>,
     /// Where its `role.key_column` columns come from: name in expressions, place in the service's `keys`.
     pub keys: Vec<(String, usize)>,
@@ -243,9 +244,10 @@ pub struct DerivedUse {
 /// One served feature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SelectedPlan {
-    /// `group.feature`: where it is found, and its name in an answer unless there is an alias.
+    /// `prefix.feature`: where it is found.
     pub feature: String,
-    /// Its name in an answer: the alias, or `group.feature`.
+    /// Its name in an answer: the alias, or `group.feature`, or `role.group.feature` where two roles
+    /// select from groups of this name.
     pub name: String,
     /// Its column in a training set: the alias, or `group__feature`.
     pub column: String,

@@ -14,6 +14,16 @@ pub(super) fn expr(of: &Expr, replace: &mut dyn FnMut(&str) -> Option<Expr>) -> 
     })
 }
 
+/// `of` with every column called otherwise for which `rename` has a name.
+pub(super) fn columns(of: &Expr, rename: &dyn Fn(&str) -> Option<String>) -> Expr {
+    each(of, &mut |expr| match &expr.kind {
+        ExprKind::Column(name) => {
+            rename(name).map(|name| Expr { kind: ExprKind::Column(name), ..expr.clone() })
+        }
+        _ => None,
+    })
+}
+
 /// `of` with every aggregate replaced.
 pub(super) fn aggregates(of: &Expr, replace: &mut dyn FnMut(&AggregateCall) -> Expr) -> Expr {
     each(of, &mut |expr| match &expr.kind {

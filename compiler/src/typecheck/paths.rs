@@ -444,22 +444,23 @@ impl Checker<'_, '_, '_> {
             key.iter().map(|column| format!("{}.{}", self.scope.roles[column.role].name, column.column));
         let key: Vec<String> = key.collect();
         let feature = feature.clone();
-        let prefix = match role {
-            Some(role) => format!("{role}.{}", group.name.name),
-            None => group.name.name.clone(),
-        };
+        let prefix = self.prefix(group, role);
         let read = Read { prefix: prefix.clone(), group: group.name.clone(), key };
-        if let Some(other) = self.reads.iter().find(|known| known.prefix == prefix && **known != read) {
-            let message =
-                format!("two groups are called `{prefix}` here: `{}` and `{}`", other.group, read.group);
-            return Err(
-                self.report(Diagnostic::error(codes::AMBIGUOUS_KEY, at, message).label("which of them?"))
-            );
-        }
         if !self.reads.contains(&read) {
             self.reads.push(read);
         }
         self.read(format!("{prefix}.{name}"), &feature, span).map(|value| (value, used + 1))
+    }
+
+    /// What stands before the features of `group` in expressions: its short name, or its full one
+    /// where the short one is another's.
+    fn prefix(&self, group: &GroupInfo, role: Option<&str>) -> String {
+        let under = |name: &str| role.map_or_else(|| name.to_owned(), |role| format!("{role}.{name}"));
+        let short = under(&group.name.name);
+        let taken = self.reads.iter().any(|read| read.prefix == short && read.group != group.name)
+            || self.scope.roles.iter().any(|own| own.name == short)
+            || self.scope.requests.iter().any(|(request, _)| *request == short);
+        if taken { under(&group.name.to_string()) } else { short }
     }
 
     /// `a.b` of a struct.
