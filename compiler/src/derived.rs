@@ -47,33 +47,33 @@ fn build<'p>(cx: &mut Context<'p>, declared: &'p Declared<'p>, decl: &'p ast::De
     cx.report.enter(declared.name.to_string());
     let about = cx.about(declared);
     let roles = roles::roles(cx, &decl.of, declared);
-    let with = requests(cx, declared, &decl.with);
+    let (with, asked) = requests(cx, declared, &decl.with);
     let requests: Vec<(String, QName)> =
-        with.iter().flatten().map(|request| (request.name.clone(), request.clone())).collect();
+        with.iter().map(|request| (request.name.clone(), request.clone())).collect();
     cx.report.enter(declared.name.to_string());
     let members = members::unroll(cx, &decl.members, declared);
     let settings = members::settings(cx, &members.settings, &members::DERIVED_SETTINGS);
-    let silent = roles.is_err() || with.is_err();
+    let silent = roles.is_err() || asked == Err(Stop::Error);
     let own = roles.as_deref().unwrap_or_default();
     let scope = Scope { roles: own, requests: &requests, ..Scope::default() };
     let features = features::check(cx, declared, &scope, Place::Derived, &members, silent);
-    let stop = roles.as_ref().err().or(with.as_ref().err()).or(settings.as_ref().err()).copied();
+    let stop = roles.as_ref().err().or(asked.as_ref().err()).or(settings.as_ref().err()).copied();
     let stop = stop.or(members.broken.then_some(Stop::Error)).or(features.nothing());
     let fate = stop.map_or(Fate::Ready, Fate::from);
     let mut table: IndexMap<_, _> = features.table;
     features::sink(&mut table, fate, GroupKind::Aggregates);
-    let owner = roles.as_ref().ok().zip(with.as_ref().ok());
+    let owner = roles.as_ref().ok().filter(|_| !silent);
     cx.groups.insert(
         declared.name.clone(),
         Rc::new(GroupInfo {
             name: declared.name.clone(),
-            owner: owner.map(|(roles, with)| Owner::Derived(roles.clone(), with.clone())),
+            owner: owner.map(|roles| Owner::Derived(roles.clone(), with.clone())),
             version: settings.as_ref().map_or(1, |settings| settings.version),
             features: table,
             span: declared.span,
         }),
     );
-    let (Fate::Ready, Ok(of), Ok(with), Ok(settings)) = (fate, roles, with, settings) else { return };
+    let (Fate::Ready, Ok(of), Ok(settings)) = (fate, roles, settings) else { return };
     let name = declared.name.clone();
     let derived = Derived {
         name,
@@ -87,43 +87,64 @@ fn build<'p>(cx: &mut Context<'p>, declared: &'p Declared<'p>, decl: &'p ast::De
     cx.model.derived.insert(declared.name.clone(), derived);
 }
 
-/// The request sources of `with …`.
+/// The request sources of `with …`, those that wait among them, and whether all of them can be read.
 pub(crate) fn requests<'p>(
     cx: &mut Context<'p>,
     declared: &Declared<'p>,
     with: &'p [ast::Path],
-) -> Checked<Vec<QName>> {
-    let mut requests = Vec::new();
+) -> (Vec<QName>, Checked<()>) {
+    let mut names = Vec::new();
+    let mut worst: Checked<()> = Ok(());
     for path in with {
-        let name = path
-            .segments
-            .iter()
-            .map(|segment| declared.loops.fill(segment, &mut cx.report))
-            .collect::<Checked<Vec<_>>>()?
-            .join(".");
-        let is_source = |kind: &ItemKind| matches!(kind, ItemKind::Source(_));
-        let (project, span) = (cx.project, path.span.0);
-        let found = project.resolve(&name, span, declared.file, "source", is_source, &mut cx.report)?;
-        let info = sources::settle(cx, found);
-        match info.fate {
-            Fate::Broken => return Err(Stop::Error),
-            Fate::Pending => return Err(cx.report.follows(pending::READS_PENDING, span)),
-            Fate::Ready => {}
+        let read = match request(cx, declared, path) {
+            Ok((name, read)) => {
+                names.push(name);
+                read
+            }
+            Err(stop) => Err(stop),
+        };
+        if read.is_err() && worst != Err(Stop::Error) {
+            worst = read;
         }
-        if info.kind != SourceKind::Request {
-            let is = kind_word(info.kind);
-            return Err(cx.report.push(
-                Diagnostic::error(
-                    codes::CLAUSE,
-                    span,
-                    format!("source `{name}` is {is}, and `with` names requests"),
-                )
-                .label("not a request")
-                .also(info.span, "declared here")
-                .help(format!("put an aggregate of `{name}` into a features group")),
-            ));
-        }
-        requests.push(found.name.clone());
     }
-    Ok(requests)
+    (names, worst)
+}
+
+/// The request source that `path` names, and whether it can be read.
+fn request<'p>(
+    cx: &mut Context<'p>,
+    declared: &Declared<'p>,
+    path: &'p ast::Path,
+) -> Checked<(QName, Checked<()>)> {
+    let name = path
+        .segments
+        .iter()
+        .map(|segment| declared.loops.fill(segment, &mut cx.report))
+        .collect::<Checked<Vec<_>>>()?
+        .join(".");
+    let is_source = |kind: &ItemKind| matches!(kind, ItemKind::Source(_));
+    let (project, span) = (cx.project, path.span.0);
+    let found = project.resolve(&name, span, declared.file, "source", is_source, &mut cx.report)?;
+    let info = sources::settle(cx, found);
+    if info.fate == Fate::Broken {
+        return Err(Stop::Error);
+    }
+    if info.kind != SourceKind::Request {
+        let is = kind_word(info.kind);
+        return Err(cx.report.push(
+            Diagnostic::error(
+                codes::CLAUSE,
+                span,
+                format!("source `{name}` is {is}, and `with` names requests"),
+            )
+            .label("not a request")
+            .also(info.span, "declared here")
+            .help(format!("put an aggregate of `{name}` into a features group")),
+        ));
+    }
+    let read = match info.fate {
+        Fate::Pending => Err(cx.report.follows(pending::READS_PENDING, span)),
+        Fate::Ready | Fate::Broken => Ok(()),
+    };
+    Ok((found.name.clone(), read))
 }

@@ -44,7 +44,7 @@ fn build<'p>(
 ) -> Checked<Service> {
     let about = cx.about(declared);
     let of = roles::roles(cx, &decl.of, declared);
-    let with = requests(cx, declared, &decl.with);
+    let (with, asked) = requests(cx, declared, &decl.with);
     let settings: Vec<&ast::Setting> = decl
         .members
         .iter()
@@ -54,7 +54,8 @@ fn build<'p>(
         })
         .collect();
     let settings = members::settings(cx, &settings, &members::SERVICE_SETTINGS);
-    let (of, with) = (of?, with?);
+    let of = of?;
+    asked?;
     inputs(cx, &of, &with, declared.span)?;
     let mut reader = Reader {
         cx,

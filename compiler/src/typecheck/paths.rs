@@ -17,7 +17,7 @@ use crate::report::{Checked, Fate, Stop};
 use crate::roles::{self, Cover};
 use crate::similar::suggestion;
 
-impl Checker<'_, '_, '_> {
+impl<'p> Checker<'_, '_, 'p> {
     /// What a plain name stands for.
     pub(super) fn name(&mut self, name: &str, want: Option<&Type>, span: Span) -> Checked<ir::Expr> {
         match self.begin(name, want, span)? {
@@ -105,7 +105,7 @@ impl Checker<'_, '_, '_> {
     ) -> Checked<ir::Expr> {
         match (feature.fate, &feature.slot) {
             (Fate::Broken, _) | (Fate::Ready, None) => Err(Stop::Error),
-            (Fate::Pending, None) => Err(Stop::Pending),
+            (Fate::Pending, None) => Err(self.cx.report.follows(pending::READS_PENDING, span)),
             (fate, Some(slot)) => {
                 self.pending |= fate == Fate::Pending;
                 Ok(ir::Expr { kind: ir::ExprKind::Column(column), slot: slot.clone(), span })
@@ -256,7 +256,7 @@ impl Checker<'_, '_, '_> {
         }
         let own = self.scope.all_features.is_some_and(|all| all.contains_key(first))
             || self.scope.columns.is_some_and(|columns| columns.own.contains_key(first));
-        if !own && self.group(names, spans)?.is_some() {
+        if !own && self.names_group(names, spans)?.is_some() {
             return Err(self.cx.report.pending(pending::OTHER_GROUP, span, ""));
         }
         Ok(None)
@@ -357,26 +357,36 @@ impl Checker<'_, '_, '_> {
         Err(self.report(diagnostic))
     }
 
-    /// The group that the first of `names` name: by its own name, or by its package's.
+    /// The group that the first of `names` name, by its own name or by its package's, and how many of
+    /// them do.
+    fn names_group(
+        &mut self,
+        names: &[&str],
+        spans: &[(String, Span)],
+    ) -> Checked<Option<(&'p Declared<'p>, usize)>> {
+        let project = self.cx.project;
+        for used in 1..names.len() {
+            let found = project.find(self.frame.file, &names[..used]);
+            if let Some(found) = found.filter(|found| is_group(found)) {
+                project.may_see(found, spans[used - 1].1, self.frame.file, &mut self.cx.report)?;
+                return Ok(Some((found, used)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same, and what is known of it.
     fn group(
         &mut self,
         names: &[&str],
         spans: &[(String, Span)],
     ) -> Checked<Option<(std::rc::Rc<GroupInfo>, usize)>> {
-        let project = self.cx.project;
-        for used in 1..names.len() {
-            let Some(found) = project.find(self.frame.file, &names[..used]) else { continue };
-            if !is_group(found) {
-                continue;
-            }
-            project.may_see(found, spans[used - 1].1, self.frame.file, &mut self.cx.report)?;
-            if matches!(found.item.kind, ItemKind::Derived(_)) {
-                crate::derived::settle(self.cx, found);
-            }
-            let info = self.cx.groups.get(&found.name).cloned().ok_or(Stop::Error)?;
-            return Ok(Some((info, used)));
+        let Some((found, used)) = self.names_group(names, spans)? else { return Ok(None) };
+        if matches!(found.item.kind, ItemKind::Derived(_)) {
+            crate::derived::settle(self.cx, found);
         }
-        Ok(None)
+        let info = self.cx.groups.get(&found.name).cloned().ok_or(Stop::Error)?;
+        Ok(Some((info, used)))
     }
 
     /// `group.feature` of a derived group, whose key must be covered.
