@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use feat_dsl::ast::{OfEntity, Path};
 use feat_dsl::diagnostic::Diagnostic;
+use feat_dsl::span::Span;
 use feat_kernel::types::Type;
 
 use crate::codes;
@@ -96,6 +97,17 @@ fn cover_entity(cx: &Context<'_>, roles: &[Role], entity: &QName, wanted: Option
         }
     }
     Cover::Key(key)
+}
+
+/// Says that `group` cannot be read here: `reader` has no `with` for its request.
+pub(crate) fn missing_request(group: &str, request: &QName, reader: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(
+        codes::MISSING_KEY,
+        span,
+        format!("`{group}` needs the request `{}`, which this {reader} does not have", request.name),
+    )
+    .label("missing request")
+    .help(format!("add it: `with {}`", request.name))
 }
 
 /// The roles of `of …`, in order.

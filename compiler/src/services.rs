@@ -217,18 +217,7 @@ impl<'p> Reader<'_, 'p> {
         if let Some(Owner::Derived(_, with)) = &group.owner
             && let Some(missing) = with.iter().find(|request| !self.with.contains(request))
         {
-            return Err(self.cx.report.push(
-                Diagnostic::error(
-                    codes::MISSING_KEY,
-                    span,
-                    format!(
-                        "`{name}` needs the request `{}`, which this service does not have",
-                        missing.name
-                    ),
-                )
-                .label("missing request")
-                .help(format!("add it: `with {}`", missing.name)),
-            ));
+            return Err(self.cx.report.push(roles::missing_request(name, missing, "service", span)));
         }
         match roles::cover(self.cx, self.of, group, role) {
             Cover::Key(key) => {

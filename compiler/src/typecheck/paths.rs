@@ -424,6 +424,12 @@ impl<'p> Checker<'_, '_, 'p> {
                 .label("begins with `_`"),
             ));
         }
+        if let Some(Owner::Derived(_, with)) = &group.owner
+            && let Some(missing) =
+                with.iter().find(|wanted| !self.scope.requests.iter().any(|(_, own)| own == *wanted))
+        {
+            return Err(self.report(roles::missing_request(&group.name.name, missing, "group", at)));
+        }
         let key = match roles::cover(self.cx, self.scope.roles, group, role) {
             Cover::Key(key) => key,
             Cover::Unknown => return Err(Stop::Error),
