@@ -798,6 +798,34 @@ pub enum BinaryOp {
     Rem,
 }
 
+impl BinaryOp {
+    /// The operator as it is written.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Or => "or",
+            Self::And => "and",
+            Self::Coalesce => "??",
+            Self::Eq => "==",
+            Self::Ne => "!=",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+            Self::In => "in",
+            Self::NotIn => "not in",
+            Self::Like => "like",
+            Self::NotLike => "not like",
+            Self::Matches => "matches",
+            Self::NotMatches => "not matches",
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+            Self::Rem => "%",
+        }
+    }
+}
+
 /// A pattern of `match`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pattern {

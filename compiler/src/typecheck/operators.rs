@@ -26,10 +26,10 @@ impl Checker<'_, '_, '_> {
         };
         match op {
             And | Or => {
-                let of = format!("`{}`", symbol(op));
+                let of = format!("`{}`", op.sign());
                 let a = self.condition(a, &of);
                 let b = self.condition(b, &of);
-                return self.function(functions::operator(op), symbol(op), vec![a?, b?], span);
+                return self.function(functions::operator(op), op.sign(), vec![a?, b?], span);
             }
             Coalesce => return self.coalesce(a, b, want, at, span),
             Eq | Ne | Lt | Le | Gt | Ge if is_null(a) || is_null(b) => {
@@ -62,13 +62,13 @@ impl Checker<'_, '_, '_> {
                 Diagnostic::error(
                     codes::DECIMAL_FLOAT,
                     span,
-                    format!("`{}` between {} and {}", symbol(op), a.slot.ty, b.slot.ty),
+                    format!("`{}` between {} and {}", op.sign(), a.slot.ty, b.slot.ty),
                 )
                 .label("money would become binary")
                 .help("say where that is meant: `… as float`, or `… as decimal(p, s)`"),
             ));
         }
-        let whole = self.function(functions::operator(op), symbol(op), vec![a, b], span)?;
+        let whole = self.function(functions::operator(op), op.sign(), vec![a, b], span)?;
         if matches!(op, NotLike | NotMatches) {
             self.function("not", "not", vec![whole], span)
         } else {
@@ -233,30 +233,4 @@ impl Checker<'_, '_, '_> {
 
 fn is_null(expr: &Expr) -> bool {
     matches!(&*expr.kind, ExprKind::Literal(Literal::Null))
-}
-
-/// An operator as it is written.
-fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Or => "or",
-        BinaryOp::And => "and",
-        BinaryOp::Coalesce => "??",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::In => "in",
-        BinaryOp::NotIn => "not in",
-        BinaryOp::Like => "like",
-        BinaryOp::NotLike => "not like",
-        BinaryOp::Matches => "matches",
-        BinaryOp::NotMatches => "not matches",
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-    }
 }

@@ -170,35 +170,9 @@ fn write_binary(text: &mut String, op: BinaryOp, left: &Expr, right: &Expr) {
     };
     write(text, left, before);
     text.push(' ');
-    text.push_str(sign(op));
+    text.push_str(op.sign());
     text.push(' ');
     write(text, right, behind);
-}
-
-/// How the author writes an operator.
-fn sign(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Or => "or",
-        BinaryOp::And => "and",
-        BinaryOp::Coalesce => "??",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::In => "in",
-        BinaryOp::NotIn => "not in",
-        BinaryOp::Like => "like",
-        BinaryOp::NotLike => "not like",
-        BinaryOp::Matches => "matches",
-        BinaryOp::NotMatches => "not matches",
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-    }
 }
 
 fn write_call(text: &mut String, call: &Call) {
