@@ -13,6 +13,22 @@
 //!
 //! Everything here works on Arrow arrays alone; only [`expr`](crate::expr) knows `DataFusion`.
 
+/// A constructor of rows of the table: `constructor!(function, Text)` makes rows of the group `Text`,
+/// each `function(name, usage, parameters, doc, bind)`. Visible to the module above.
+macro_rules! constructor {
+    ($name:ident, $group:ident) => {
+        pub(super) const fn $name(
+            name: &'static str,
+            usage: &'static str,
+            parameters: &'static [&'static str],
+            doc: &'static str,
+            bind: fn(&[super::Arg]) -> Result<super::Binding, super::FunctionError>,
+        ) -> super::Function {
+            super::Function { name, group: super::Group::$group, usage, parameters, doc, bind }
+        }
+    };
+}
+
 mod arithmetic;
 pub mod cast;
 mod choose;

@@ -11,66 +11,50 @@ use feat_kernel::value::Value;
 
 use super::operand::{Operand, each, ints, tagged, valid};
 use super::types::{DIGITS, arity, as_decimal, common_decimal, nullable, number, strict, wrong};
-use super::{Arg, Binding, Fault, Function, FunctionError, Group, Kernel, decimal};
+use super::{Arg, Binding, Fault, Function, FunctionError, Kernel, decimal};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function {
-        name: "add",
-        group: Group::Operator,
-        usage: "a + b",
-        parameters: &["a", "b"],
-        doc: "The sum; of a timestamp and a duration, the later timestamp.",
-        bind: |args| additive(args, Sign::Plus),
-    },
-    Function {
-        name: "sub",
-        group: Group::Operator,
-        usage: "a - b",
-        parameters: &["a", "b"],
-        doc: "The difference; of two timestamps, the duration from `b` to `a`.",
-        bind: |args| additive(args, Sign::Minus),
-    },
-    Function {
-        name: "mul",
-        group: Group::Operator,
-        usage: "a * b",
-        parameters: &["a", "b"],
-        doc: "The product; a duration may be multiplied by an `int`.",
-        bind: product,
-    },
-    Function {
-        name: "truediv",
-        group: Group::Operator,
-        usage: "a / b",
-        parameters: &["a", "b"],
-        doc: "The quotient as a float; null where `b` is 0. Of two durations, how often `b` fits into `a`.",
-        bind: quotient,
-    },
-    Function {
-        name: "rem",
-        group: Group::Operator,
-        usage: "a % b",
-        parameters: &["a", "b"],
-        doc: "What floor division leaves, with the sign of `b`; null where `b` is 0.",
-        bind: |args| floor(args, Floor::Remainder),
-    },
-    Function {
-        name: "neg",
-        group: Group::Operator,
-        usage: "-a",
-        parameters: &["a"],
-        doc: "The negative.",
-        bind: negative,
-    },
-    Function {
-        name: "div",
-        group: Group::Math,
-        usage: "div(a, b)",
-        parameters: &["a", "b"],
-        doc: "Floor division: the greatest whole number not above `a / b`; null where `b` is 0.",
-        bind: |args| floor(args, Floor::Quotient),
-    },
+    operator(
+        "add",
+        "a + b",
+        &["a", "b"],
+        "The sum; of a timestamp and a duration, the later timestamp.",
+        |args| additive(args, Sign::Plus),
+    ),
+    operator(
+        "sub",
+        "a - b",
+        &["a", "b"],
+        "The difference; of two timestamps, the duration from `b` to `a`.",
+        |args| additive(args, Sign::Minus),
+    ),
+    operator("mul", "a * b", &["a", "b"], "The product; a duration may be multiplied by an `int`.", product),
+    operator(
+        "truediv",
+        "a / b",
+        &["a", "b"],
+        "The quotient as a float; null where `b` is 0. Of two durations, how often `b` fits into `a`.",
+        quotient,
+    ),
+    operator(
+        "rem",
+        "a % b",
+        &["a", "b"],
+        "What floor division leaves, with the sign of `b`; null where `b` is 0.",
+        |args| floor(args, Floor::Remainder),
+    ),
+    operator("neg", "-a", &["a"], "The negative.", negative),
+    function(
+        "div",
+        "div(a, b)",
+        &["a", "b"],
+        "Floor division: the greatest whole number not above `a / b`; null where `b` is 0.",
+        |args| floor(args, Floor::Quotient),
+    ),
 ];
+
+constructor!(operator, Operator);
+constructor!(function, Math);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Sign {

@@ -7,50 +7,34 @@ use feat_kernel::types::{Slot, Type};
 
 use super::operand::{Operand, valid};
 use super::types::{arity, strict, unify, wrong};
-use super::{Arg, Binding, Fault, Function, FunctionError, Group, Kernel};
+use super::{Arg, Binding, Fault, Function, FunctionError, Kernel};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function {
-        name: "coalesce",
-        group: Group::Operator,
-        usage: "a ?? b",
-        parameters: &["a", "b"],
-        doc: "The first that is not null; also `coalesce(a, b, …)`.",
-        bind: coalesce,
-    },
-    Function {
-        name: "greatest",
-        group: Group::Math,
-        usage: "greatest(a, b, …)",
-        parameters: &[],
-        doc: "The greatest; null where one is null.",
-        bind: |args| extreme(args, cmp::gt_eq),
-    },
-    Function {
-        name: "least",
-        group: Group::Math,
-        usage: "least(a, b, …)",
-        parameters: &[],
-        doc: "The least; null where one is null.",
-        bind: |args| extreme(args, cmp::lt_eq),
-    },
-    Function {
-        name: "nullif",
-        group: Group::Math,
-        usage: "nullif(a, b)",
-        parameters: &["a", "b"],
-        doc: "`a`, or null where it equals `b`.",
-        bind: null_if,
-    },
-    Function {
-        name: "clip",
-        group: Group::Math,
-        usage: "clip(x, lo, hi)",
-        parameters: &["x", "lo", "hi"],
-        doc: "`greatest(lo, least(hi, x))`: `x` held between `lo` and `hi`.",
-        bind: clip,
-    },
+    operator(
+        "coalesce",
+        "a ?? b",
+        &["a", "b"],
+        "The first that is not null; also `coalesce(a, b, …)`.",
+        coalesce,
+    ),
+    function("greatest", "greatest(a, b, …)", &[], "The greatest; null where one is null.", |args| {
+        extreme(args, cmp::gt_eq)
+    }),
+    function("least", "least(a, b, …)", &[], "The least; null where one is null.", |args| {
+        extreme(args, cmp::lt_eq)
+    }),
+    function("nullif", "nullif(a, b)", &["a", "b"], "`a`, or null where it equals `b`.", null_if),
+    function(
+        "clip",
+        "clip(x, lo, hi)",
+        &["x", "lo", "hi"],
+        "`greatest(lo, least(hi, x))`: `x` held between `lo` and `hi`.",
+        clip,
+    ),
 ];
+
+constructor!(operator, Operator);
+constructor!(function, Math);
 
 type Compare = fn(&dyn Datum, &dyn Datum) -> Result<BooleanArray, ArrowError>;
 

@@ -24,23 +24,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
     comparison("le", "a <= b", "Whether `a` comes before `b` or is the same.", |args| bind(args, Test::Le)),
     comparison("gt", "a > b", "Whether `a` comes after `b`.", |args| bind(args, Test::Gt)),
     comparison("ge", "a >= b", "Whether `a` comes after `b` or is the same.", |args| bind(args, Test::Ge)),
-    Function {
-        name: "between",
-        group: Group::Operator,
-        usage: "a between b and c",
-        parameters: &["a", "b", "c"],
-        doc: "Whether `b <= a and a <= c`.",
-        bind: between,
-    },
-    Function {
-        name: "in_list",
-        group: Group::Operator,
-        usage: "a in [b, c]",
-        parameters: &["a"],
-        doc: "Whether `a` equals one of them; null where none is equal and one is null.",
-        bind: in_list,
-    },
+    operator("between", "a between b and c", &["a", "b", "c"], "Whether `b <= a and a <= c`.", between),
+    operator(
+        "in_list",
+        "a in [b, c]",
+        &["a"],
+        "Whether `a` equals one of them; null where none is equal and one is null.",
+        in_list,
+    ),
 ];
+
+constructor!(operator, Operator);
 
 const fn comparison(
     name: &'static str,

@@ -6,7 +6,7 @@ use twox_hash::XxHash3_64;
 
 use super::operand::{Operand, each, ints};
 use super::types::{arity, exactly, strict, text, unwritten, whole, written, wrong};
-use super::{Arg, Binding, Function, FunctionError, Group, Kernel};
+use super::{Arg, Binding, Function, FunctionError, Kernel};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     function(
@@ -57,15 +57,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
-const fn function(
-    name: &'static str,
-    usage: &'static str,
-    parameters: &'static [&'static str],
-    doc: &'static str,
-    bind: fn(&[Arg]) -> Result<Binding, FunctionError>,
-) -> Function {
-    Function { name, group: Group::Hash, usage, parameters, doc, bind }
-}
+constructor!(function, Hash);
 
 /// Strings stay strings, enums become them.
 fn bytes_or_text(args: &[Arg]) -> Result<Type, FunctionError> {

@@ -8,50 +8,25 @@ use arrow::error::ArrowError;
 use feat_kernel::types::{Slot, Type};
 
 use super::types::{arity, exactly, strict};
-use super::{Arg, Binding, Function, FunctionError, Group, Kernel};
+use super::{Arg, Binding, Function, FunctionError, Kernel};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function {
-        name: "and",
-        group: Group::Operator,
-        usage: "a and b",
-        parameters: &["a", "b"],
-        doc: "Whether both are true; `false and null` is false.",
-        bind: |args| both(args, boolean::and_kleene),
-    },
-    Function {
-        name: "or",
-        group: Group::Operator,
-        usage: "a or b",
-        parameters: &["a", "b"],
-        doc: "Whether one is true; `true or null` is true.",
-        bind: |args| both(args, boolean::or_kleene),
-    },
-    Function {
-        name: "not",
-        group: Group::Operator,
-        usage: "not a",
-        parameters: &["a"],
-        doc: "Whether it is false.",
-        bind: not,
-    },
-    Function {
-        name: "is_null",
-        group: Group::Operator,
-        usage: "a is null",
-        parameters: &["a"],
-        doc: "Whether there is no value. Never null.",
-        bind: |args| presence(args, boolean::is_null),
-    },
-    Function {
-        name: "is_not_null",
-        group: Group::Operator,
-        usage: "a is not null",
-        parameters: &["a"],
-        doc: "Whether there is a value. Never null.",
-        bind: |args| presence(args, boolean::is_not_null),
-    },
+    operator("and", "a and b", &["a", "b"], "Whether both are true; `false and null` is false.", |args| {
+        both(args, boolean::and_kleene)
+    }),
+    operator("or", "a or b", &["a", "b"], "Whether one is true; `true or null` is true.", |args| {
+        both(args, boolean::or_kleene)
+    }),
+    operator("not", "not a", &["a"], "Whether it is false.", not),
+    operator("is_null", "a is null", &["a"], "Whether there is no value. Never null.", |args| {
+        presence(args, boolean::is_null)
+    }),
+    operator("is_not_null", "a is not null", &["a"], "Whether there is a value. Never null.", |args| {
+        presence(args, boolean::is_not_null)
+    }),
 ];
+
+constructor!(operator, Operator);
 
 // Both sides are always evaluated: whether a row errs must not depend on the rows beside it.
 fn both(

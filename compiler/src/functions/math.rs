@@ -9,7 +9,7 @@ use feat_kernel::value::Value;
 
 use super::operand::{Operand, each, floats, ints};
 use super::types::{arity, exactly, nullable, number, strict, wrong};
-use super::{Arg, Binding, Fault, Function, FunctionError, Group, Kernel, operand};
+use super::{Arg, Binding, Fault, Function, FunctionError, Kernel, operand};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     function("abs", "abs(x)", &["x"], "The distance from 0; of numbers and durations.", abs),
@@ -59,15 +59,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function("gcd", "gcd(a, b)", &["a", "b"], "The greatest `int` that divides both; `gcd(0, 0)` is 0.", gcd),
 ];
 
-const fn function(
-    name: &'static str,
-    usage: &'static str,
-    parameters: &'static [&'static str],
-    doc: &'static str,
-    bind: fn(&[Arg]) -> Result<Binding, FunctionError>,
-) -> Function {
-    Function { name, group: Group::Math, usage, parameters, doc, bind }
-}
+constructor!(function, Math);
 
 const TOO_BIG: Fault = Fault(std::borrow::Cow::Borrowed("the result does not fit a float"));
 

@@ -7,26 +7,21 @@ use feat_kernel::types::{Slot, Type};
 
 use super::operand::{Operand, each, valid};
 use super::types::{arity, exactly, strict, wrong};
-use super::{Arg, Binding, Function, FunctionError, Group, Kernel, cast};
+use super::{Arg, Binding, Function, FunctionError, Kernel, cast};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function {
-        name: "index",
-        group: Group::Operator,
-        usage: "xs[i], m[k]",
-        parameters: &["xs", "i"],
-        doc: "The item at a place of a list, from 0, or the value of a key of a map; null if there is none.",
-        bind: index,
-    },
-    Function {
-        name: "cardinality",
-        group: Group::Nested,
-        usage: "cardinality(xs)",
-        parameters: &["xs"],
-        doc: "How many items a list or map has.",
-        bind: cardinality,
-    },
+    operator(
+        "index",
+        "xs[i], m[k]",
+        &["xs", "i"],
+        "The item at a place of a list, from 0, or the value of a key of a map; null if there is none.",
+        index,
+    ),
+    function("cardinality", "cardinality(xs)", &["xs"], "How many items a list or map has.", cardinality),
 ];
+
+constructor!(operator, Operator);
+constructor!(function, Nested);
 
 fn index(args: &[Arg]) -> Result<Binding, FunctionError> {
     arity(args, 2..=2, "two arguments")?;

@@ -9,50 +9,48 @@ use regex::Regex;
 
 use super::operand::{bools, each, ints, texts};
 use super::types::{arity, strict, text, unwritten, whole, written};
-use super::{Arg, Binding, Function, FunctionError, Group, Kernel};
+use super::{Arg, Binding, Function, FunctionError, Kernel};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function {
-        name: "like",
-        group: Group::Operator,
-        usage: "a like \"San %\"",
-        parameters: &["a", "pattern"],
-        doc: "Whether the whole string is of the pattern: `%` is any text, `_` any character, `\\` quotes either.",
-        bind: like,
-    },
-    Function {
-        name: "regexp_like",
-        group: Group::Operator,
-        usage: "a matches r\"\\d+\"",
-        parameters: &["s", "re"],
-        doc: "Whether the regular expression is found in the string; also `regexp_like(s, re)`.",
-        bind: regexp_like,
-    },
-    Function {
-        name: "regexp_count",
-        group: Group::Text,
-        usage: "regexp_count(s, re)",
-        parameters: &["s", "re"],
-        doc: "How often the regular expression is found, without overlaps.",
-        bind: regexp_count,
-    },
-    Function {
-        name: "regexp_replace",
-        group: Group::Text,
-        usage: "regexp_replace(s, re, by, flags)",
-        parameters: &["s", "re", "by", "flags"],
-        doc: "`s` with its first match (every match with the flag `\"g\"`) replaced; `$1` in `by` is a group.",
-        bind: regexp_replace,
-    },
-    Function {
-        name: "regexp_extract",
-        group: Group::Text,
-        usage: "regexp_extract(s, re, group: 1)",
-        parameters: &["s", "re", "group"],
-        doc: "The first match, or a group of it; null if there is none.",
-        bind: regexp_extract,
-    },
+    operator(
+        "like",
+        "a like \"San %\"",
+        &["a", "pattern"],
+        "Whether the whole string is of the pattern: `%` is any text, `_` any character, `\\` quotes either.",
+        like,
+    ),
+    operator(
+        "regexp_like",
+        "a matches r\"\\d+\"",
+        &["s", "re"],
+        "Whether the regular expression is found in the string; also `regexp_like(s, re)`.",
+        regexp_like,
+    ),
+    function(
+        "regexp_count",
+        "regexp_count(s, re)",
+        &["s", "re"],
+        "How often the regular expression is found, without overlaps.",
+        regexp_count,
+    ),
+    function(
+        "regexp_replace",
+        "regexp_replace(s, re, by, flags)",
+        &["s", "re", "by", "flags"],
+        "`s` with its first match (every match with the flag `\"g\"`) replaced; `$1` in `by` is a group.",
+        regexp_replace,
+    ),
+    function(
+        "regexp_extract",
+        "regexp_extract(s, re, group: 1)",
+        &["s", "re", "group"],
+        "The first match, or a group of it; null if there is none.",
+        regexp_extract,
+    ),
 ];
+
+constructor!(operator, Operator);
+constructor!(function, Text);
 
 fn like(args: &[Arg]) -> Result<Binding, FunctionError> {
     arity(args, 2..=2, "two arguments")?;

@@ -4,7 +4,7 @@ use feat_kernel::types::Type;
 
 use super::operand::{decimals, each, floats, ints};
 use super::types::{DIGITS, arity, number, strict, unwritten, whole};
-use super::{Arg, Binding, Fault, Function, FunctionError, Group, Kernel, decimal};
+use super::{Arg, Binding, Fault, Function, FunctionError, Kernel, decimal};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     function("ceil", "ceil(x)", &["x"], "The least whole number not below `x`.", |args| bind(args, Way::Up)),
@@ -28,15 +28,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
-const fn function(
-    name: &'static str,
-    usage: &'static str,
-    parameters: &'static [&'static str],
-    doc: &'static str,
-    bind: fn(&[Arg]) -> Result<Binding, FunctionError>,
-) -> Function {
-    Function { name, group: Group::Math, usage, parameters, doc, bind }
-}
+constructor!(function, Math);
 
 /// Powers of ten up to this one are exact floats.
 const PLACES: i64 = 22;

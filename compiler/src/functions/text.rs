@@ -5,7 +5,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::operand::{Operand, bools, each, ints, texts};
 use super::types::{arity, exactly, strict, text, unwritten, written};
-use super::{Arg, Binding, Fault, Function, FunctionError, Group, Kernel};
+use super::{Arg, Binding, Fault, Function, FunctionError, Kernel};
 
 /// The longest string a function makes, in bytes: state and messages stay bounded.
 const LONGEST: usize = 1 << 20;
@@ -173,15 +173,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
-const fn function(
-    name: &'static str,
-    usage: &'static str,
-    parameters: &'static [&'static str],
-    doc: &'static str,
-    bind: fn(&[Arg]) -> Result<Binding, FunctionError>,
-) -> Function {
-    Function { name, group: Group::Text, usage, parameters, doc, bind }
-}
+constructor!(function, Text);
 
 fn map(args: &[Arg], f: fn(&str) -> String) -> Result<Binding, FunctionError> {
     arity(args, 1..=1, "one argument")?;

@@ -11,7 +11,7 @@ use feat_kernel::value::Value;
 
 use super::operand::{Operand, each, floats, ints};
 use super::types::{arity, exactly, strict, text, unwritten, written, wrong};
-use super::{Arg, Binding, Fault, Function, FunctionError, Group, Kernel};
+use super::{Arg, Binding, Fault, Function, FunctionError, Kernel};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     function(
@@ -86,15 +86,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
-pub(super) const fn function(
-    name: &'static str,
-    usage: &'static str,
-    parameters: &'static [&'static str],
-    doc: &'static str,
-    bind: fn(&[Arg]) -> Result<Binding, FunctionError>,
-) -> Function {
-    Function { name, group: Group::Time, usage, parameters, doc, bind }
-}
+constructor!(function, Time);
 
 /// Days as dates; what is beyond the calendar has been judged before.
 pub(super) fn dates(values: Vec<Option<i64>>) -> Result<ArrayRef, Fault> {
