@@ -139,12 +139,8 @@ fn once(cx: &mut Context<'_>, seen: bool, line: &str, span: Span) -> Checked<()>
     ))
 }
 
-fn fill(cx: &mut Context<'_>, declared: &Declared<'_>, path: &ast::Path) -> Checked<Vec<String>> {
-    path.segments.iter().map(|segment| declared.loops.fill(segment, &mut cx.report)).collect()
-}
-
 fn served<'p>(cx: &mut Context<'p>, declared: &Declared<'p>, path: &ast::Path) -> Checked<QName> {
-    let name = fill(cx, declared, path)?.join(".");
+    let name = declared.path(path, &mut cx.report)?;
     let is_service = |kind: &ItemKind| matches!(kind, ItemKind::Service(_));
     let (project, span) = (cx.project, path.span.0);
     let found = project.resolve(&name, span, declared.file, "service", is_service, &mut cx.report)?;
@@ -162,17 +158,15 @@ fn spine<'p>(
     at: &'p ast::Path,
     filter: Option<&'p ast::Expr>,
 ) -> Checked<Spine> {
-    let name = fill(cx, declared, source)?.join(".");
-    let is_source = |kind: &ItemKind| matches!(kind, ItemKind::Source(_));
     let (project, span) = (cx.project, source.span.0);
-    let found = project.resolve(&name, span, declared.file, "source", is_source, &mut cx.report)?;
+    let (name, found) = project.source(declared, source, &mut cx.report)?;
     let info = cx.sources.get(&found.name).cloned().ok_or(Stop::Error)?;
     match info.fate {
         Fate::Broken => return Err(Stop::Error),
         Fate::Pending => return Err(waits(cx, declared, &name)),
         Fate::Ready => {}
     }
-    let column = fill(cx, declared, at)?.join(".");
+    let column = declared.path(at, &mut cx.report)?;
     let Some(slot) = info.columns.own.get(&column) else {
         return Err(no_column(cx, &info, &column, at.span.0));
     };
@@ -219,7 +213,7 @@ fn label<'p>(
     declared: &Declared<'p>,
     path: &ast::Path,
 ) -> Checked<(QName, String, Span)> {
-    let segments = fill(cx, declared, path)?;
+    let segments = declared.segments(path, &mut cx.report)?;
     let span = path.span.0;
     let Some((feature, group)) = segments.split_last().filter(|(_, group)| !group.is_empty()) else {
         return Err(cx.report.push(

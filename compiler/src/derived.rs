@@ -116,15 +116,8 @@ fn request<'p>(
     declared: &Declared<'p>,
     path: &'p ast::Path,
 ) -> Checked<(QName, Checked<()>)> {
-    let name = path
-        .segments
-        .iter()
-        .map(|segment| declared.loops.fill(segment, &mut cx.report))
-        .collect::<Checked<Vec<_>>>()?
-        .join(".");
-    let is_source = |kind: &ItemKind| matches!(kind, ItemKind::Source(_));
     let (project, span) = (cx.project, path.span.0);
-    let found = project.resolve(&name, span, declared.file, "source", is_source, &mut cx.report)?;
+    let (name, found) = project.source(declared, path, &mut cx.report)?;
     let info = sources::settle(cx, found);
     if info.fate == Fate::Broken {
         return Err(Stop::Error);

@@ -8,7 +8,7 @@
 
 use std::rc::Rc;
 
-use feat_dsl::ast::{self, ItemKind, SourceKind};
+use feat_dsl::ast::{self, SourceKind};
 use feat_dsl::diagnostic::Diagnostic;
 use feat_dsl::span::Span;
 use feat_kernel::time::Instant;
@@ -172,16 +172,8 @@ fn source<'p>(
     declared: &Declared<'p>,
     decl: &'p ast::GroupDecl,
 ) -> Checked<Rc<SourceInfo>> {
-    let name = decl
-        .from
-        .segments
-        .iter()
-        .map(|segment| declared.loops.fill(segment, &mut cx.report))
-        .collect::<Checked<Vec<_>>>()?
-        .join(".");
-    let is_source = |kind: &ItemKind| matches!(kind, ItemKind::Source(_));
     let (project, span) = (cx.project, decl.from.span.0);
-    let found = project.resolve(&name, span, declared.file, "source", is_source, &mut cx.report)?;
+    let (name, found) = project.source(declared, &decl.from, &mut cx.report)?;
     let info = sources::settle(cx, found);
     if info.fate == Fate::Broken {
         return Err(Stop::Error);

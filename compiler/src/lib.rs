@@ -120,9 +120,7 @@ pub fn compile(sources: &SourceMap) -> Compiled {
     let mut compiled = Compiled { model, plans: Plans::default(), diagnostics, pending };
     // What an error left out would be missing from the plans without a word.
     if !compiled.has_errors() {
-        let (plans, diagnostics) = lower::lower(&compiled.model);
-        compiled.plans = plans;
-        compiled.diagnostics.extend(diagnostics);
+        compiled.plans = lower::lower(&compiled.model);
     }
     compiled
 }

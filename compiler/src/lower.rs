@@ -16,14 +16,13 @@ mod view;
 
 use std::sync::Arc;
 
-use feat_dsl::diagnostic::Diagnostic;
 use feat_kernel::types::{Slot, Type};
 
 use crate::ir::{self, Model};
 use crate::plan::{Plans, ServicePlan};
 
 /// Plans everything in `model`.
-pub fn lower(model: &Model) -> (Plans, Vec<Diagnostic>) {
+pub fn lower(model: &Model) -> Plans {
     let mut plans = Plans::default();
     for (name, source) in &model.sources {
         plans.sources.insert(name.clone(), Arc::new(source::plan(source)));
@@ -59,7 +58,7 @@ pub fn lower(model: &Model) -> (Plans, Vec<Diagnostic>) {
             plans.datasets.insert(name.clone(), Arc::new(plan));
         }
     }
-    (plans, Vec::new())
+    plans
 }
 
 /// A derived group as a service of its own.

@@ -131,6 +131,18 @@ pub(crate) fn plain_name(name: &ast::Name) -> String {
         .collect()
 }
 
+impl Declared<'_> {
+    /// The names of `path`, holes filled.
+    pub(crate) fn segments(&self, path: &ast::Path, report: &mut Report) -> Checked<Vec<String>> {
+        path.segments.iter().map(|segment| self.loops.fill(segment, report)).collect()
+    }
+
+    /// `path` as it reads once its holes are filled.
+    pub(crate) fn path(&self, path: &ast::Path, report: &mut Report) -> Checked<String> {
+        self.segments(path, report).map(|segments| segments.join("."))
+    }
+}
+
 impl<'a> Project<'a> {
     fn declare(&mut self, item: &'a Item, loops: &Rc<Loops>, file: usize, report: &mut Report) {
         let named = |ident: &ast::Ident| Ok((ident.node.clone(), ident.span));
@@ -291,6 +303,19 @@ impl<'a> Project<'a> {
             .label(format!("a {is}"))
             .also(found.span, "declared here"),
         ))
+    }
+
+    /// The source that `path` of `declared` names, and how it is written there.
+    pub(crate) fn source(
+        &self,
+        declared: &Declared<'_>,
+        path: &ast::Path,
+        report: &mut Report,
+    ) -> Checked<(String, &Declared<'a>)> {
+        let name = declared.path(path, report)?;
+        let is_source = |kind: &ItemKind| matches!(kind, ItemKind::Source(_));
+        let found = self.resolve(&name, path.span.0, declared.file, "source", is_source, report)?;
+        Ok((name, found))
     }
 
     /// Refuses a private item of another package.

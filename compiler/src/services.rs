@@ -166,12 +166,7 @@ impl<'p> Reader<'_, 'p> {
 
     /// The group that a selection names, perhaps behind a role.
     fn group(&mut self, select: &'p Select) -> Checked<(Rc<GroupInfo>, Option<String>)> {
-        let segments = select
-            .group
-            .segments
-            .iter()
-            .map(|segment| self.declared.loops.fill(segment, &mut self.cx.report))
-            .collect::<Checked<Vec<_>>>()?;
+        let segments = self.declared.segments(&select.group, &mut self.cx.report)?;
         let role = match segments.split_first() {
             Some((first, rest)) if !rest.is_empty() && self.of.iter().any(|role| role.name == *first) => {
                 Some(first.clone())

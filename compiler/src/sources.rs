@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use feat_dsl::ast::{self, ItemKind, SourceKind, SourceMember, TypeKind};
 use feat_dsl::diagnostic::Diagnostic;
-use feat_dsl::span::Span;
 use feat_kernel::time::Instant;
 use feat_kernel::types::{Slot, Type};
 use indexmap::IndexMap;
@@ -141,7 +140,9 @@ impl<'p> Builder<'_, 'p> {
     fn origin(&mut self, origin: &'p ast::Origin, kind: SourceKind) -> Checked<Rc<SourceInfo>> {
         match origin {
             ast::Origin::Path(path) => {
-                let (found, span) = self.resolve(path)?;
+                let span = path.span.0;
+                let project = self.cx.project;
+                let (_, found) = project.source(self.declared, path, &mut self.cx.report)?;
                 let info = settle(self.cx, found);
                 self.cx.report.enter(self.declared.name.to_string());
                 if info.kind != kind && info.fate != Fate::Broken {
@@ -229,20 +230,6 @@ impl<'p> Builder<'_, 'p> {
                 Ok(Rc::new(info))
             }
         }
-    }
-
-    fn resolve(&mut self, path: &ast::Path) -> Checked<(&'p Declared<'p>, Span)> {
-        let name = path
-            .segments
-            .iter()
-            .map(|segment| self.declared.loops.fill(segment, &mut self.cx.report))
-            .collect::<Checked<Vec<_>>>()?
-            .join(".");
-        let is_source = |kind: &ItemKind| matches!(kind, ItemKind::Source(_));
-        let (project, span) = (self.cx.project, path.span.0);
-        let found =
-            project.resolve(&name, span, self.declared.file, "source", is_source, &mut self.cx.report)?;
-        Ok((found, span))
     }
 
     fn inherit(&mut self, parent: &SourceInfo) {
@@ -421,16 +408,8 @@ pub(crate) fn join_columns<'p>(
     join: &'p ast::Join,
     columns: &mut Columns,
 ) -> Checked<()> {
-    let name = join
-        .source
-        .segments
-        .iter()
-        .map(|segment| declared.loops.fill(segment, &mut cx.report))
-        .collect::<Checked<Vec<_>>>()?
-        .join(".");
-    let is_source = |kind: &ItemKind| matches!(kind, ItemKind::Source(_));
     let (project, span) = (cx.project, join.source.span.0);
-    let found = project.resolve(&name, span, declared.file, "source", is_source, &mut cx.report)?;
+    let (name, found) = project.source(declared, &join.source, &mut cx.report)?;
     let info = settle(cx, found);
     cx.report.enter(declared.name.to_string());
     if info.fate == Fate::Broken {

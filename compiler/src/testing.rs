@@ -94,10 +94,8 @@ pub(crate) fn constant<'p>(cx: &mut Context<'p>, declared: &'p Declared<'p>) {
 }
 
 fn given<'p>(cx: &mut Context<'p>, declared: &Declared<'p>, given: &'p ast::Given) -> Checked<Given> {
-    let name = fill(cx, declared, &given.source)?;
-    let is_source = |kind: &ItemKind| matches!(kind, ItemKind::Source(_));
     let (project, span) = (cx.project, given.source.span.0);
-    let found = project.resolve(&name, span, declared.file, "source", is_source, &mut cx.report)?;
+    let (name, found) = project.source(declared, &given.source, &mut cx.report)?;
     let info = cx.sources.get(&found.name).cloned().ok_or(Stop::Error)?;
     if given.changes {
         return Err(cx.report.pending(pending::TEST_CHANGES, span, ""));
@@ -197,7 +195,7 @@ fn expect<'p>(
     declared: &Declared<'p>,
     expect: &'p ast::TestExpect,
 ) -> Checked<TestExpect> {
-    let name = fill(cx, declared, &expect.group)?;
+    let name = declared.path(&expect.group, &mut cx.report)?;
     let is_group =
         |kind: &ItemKind| matches!(kind, ItemKind::Features(_) | ItemKind::Labels(_) | ItemKind::Derived(_));
     let (project, span) = (cx.project, expect.group.span.0);
@@ -324,12 +322,6 @@ fn tolerance(expr: &Expr) -> f64 {
         ExprKind::Literal(Literal::Int(_)) => 0.5,
         _ => 0.0,
     }
-}
-
-fn fill(cx: &mut Context<'_>, declared: &Declared<'_>, path: &ast::Path) -> Checked<String> {
-    let segments: Checked<Vec<String>> =
-        path.segments.iter().map(|segment| declared.loops.fill(segment, &mut cx.report)).collect();
-    segments.map(|segments| segments.join("."))
 }
 
 fn data(cx: &mut Context<'_>, span: Span, message: String, label: &str) -> Stop {
