@@ -27,6 +27,7 @@ pub(crate) use spec::{Spec, Specs, specs};
 
 /// The longest window that is not `all`.
 const LONGEST: Micros = Micros(400 * Micros::DAY.0);
+
 /// The window of the kernel that `spec` means, and where its hop stands.
 pub(crate) fn settle(spec: &Spec, since: Instant, report: &mut Report) -> Checked<(Window, Span)> {
     let offset = Micros(spec.offset);

@@ -26,13 +26,6 @@ pub enum Reason {
     NullKey,
 }
 
-impl Reason {
-    /// Whether the row is kept aside for its owner to look at.
-    pub fn is_quarantined(&self) -> bool {
-        matches!(self, Self::Null(_) | Self::Domain(_) | Self::Error(_) | Self::Quarantined(_))
-    }
-}
-
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
