@@ -50,6 +50,7 @@ codes! {
     EVENT_TIME = "FEAT031", "event time must be a timestamp";
     RANGE = "FEAT032", "a number, length or period is outside its range";
     TIME_ZONE = "FEAT033", "a part of a timestamp needs a time zone";
+    UNIT = "FEAT034", "values of different units are combined";
     NO_KNOWN = "FEAT036", "a source says nothing about arrival";
     WINDOW = "FEAT040", "a window is missing, too long or empty";
     HOP = "FEAT041", "a hop does not divide its window";

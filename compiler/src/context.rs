@@ -11,6 +11,7 @@ use feat_kernel::time::Instant;
 use feat_kernel::types::{Slot, Type};
 use indexmap::IndexMap;
 
+use crate::carried::Carried;
 use crate::codes;
 use crate::constants::Loops;
 use crate::ir::{About, Model, QName, Role};
@@ -68,6 +69,8 @@ pub(crate) type Keys = Vec<(String, Type)>;
 pub(crate) struct ColumnInfo {
     /// Its type; `None` if its declaration has an error.
     pub(crate) slot: Option<Slot>,
+    /// Its unit and the like.
+    pub(crate) carried: Carried,
     /// Where it was declared.
     pub(crate) span: Span,
 }
@@ -109,6 +112,8 @@ pub(crate) struct SourceInfo {
 pub(crate) struct FeatureInfo {
     /// Its type, if it is known.
     pub(crate) slot: Option<Slot>,
+    /// Its unit and the like.
+    pub(crate) carried: Carried,
     /// How it came out.
     pub(crate) fate: Fate,
 }
@@ -220,9 +225,10 @@ pub(crate) fn first_text(attr: &Attr) -> Option<String> {
     })
 }
 
-/// The text of `@unit("…")`.
-pub(crate) fn unit(attrs: &[Attr]) -> Option<String> {
-    attrs.iter().find(|attr| attr.name.node == "unit").and_then(first_text)
+/// The text of `@unit("…")`, and where it stands.
+pub(crate) fn unit(attrs: &[Attr]) -> Option<(String, Span)> {
+    let attr = attrs.iter().find(|attr| attr.name.node == "unit")?;
+    first_text(attr).map(|text| (text, attr.span.0))
 }
 
 fn tag((name, value): &(Option<feat_dsl::ast::Ident>, AttrValue)) -> String {

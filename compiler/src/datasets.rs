@@ -12,6 +12,7 @@ use feat_dsl::span::Span;
 use feat_kernel::time::Instant;
 use feat_kernel::types::Type;
 
+use crate::carried::{self, Ground};
 use crate::codes;
 use crate::context::{Context, Owner, SourceInfo};
 use crate::ir::{Dataset, Expr, QName};
@@ -200,6 +201,8 @@ fn spine<'p>(
             if checker.pending {
                 return Err(Stop::Pending);
             }
+            let (scope, loops) = (&scope, &declared.loops);
+            carried::by(cx, &typed, &Ground { scope, place: Place::Row, reads: &[], loops });
             Some(typed)
         }
         None => None,

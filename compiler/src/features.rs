@@ -13,6 +13,7 @@ use feat_kernel::time::Micros;
 use feat_kernel::types::Slot;
 use indexmap::IndexMap;
 
+use crate::carried::{self, Carried, Ground};
 use crate::codes;
 use crate::constants::Loops;
 use crate::context::{Context, FeatureInfo, unit};
@@ -63,7 +64,7 @@ pub(crate) fn check<'p>(
         planned.iter().map(|planned| (planned.name.clone(), planned.span)).collect();
     for each in planned {
         if silent {
-            features.table.insert(each.name, FeatureInfo { slot: None, fate: Fate::Broken });
+            features.table.insert(each.name, broken());
             continue;
         }
         cx.report.enter(format!("{}.{}", declared.name, each.name));
@@ -105,7 +106,7 @@ fn plan<'p>(
             Definition::Keep(_) => Ok(vec![windowing::Expanded { name: base.clone(), window: None }]),
         };
         let Ok(expanded) = expanded else {
-            features.table.insert(base, FeatureInfo { slot: None, fate: Fate::Broken });
+            features.table.insert(base, broken());
             continue;
         };
         for (window, expanded) in expanded.into_iter().enumerate() {
@@ -168,25 +169,23 @@ fn one<'p>(
         }
         _ => Ok(None),
     };
+    let mut reads: Vec<Read> = std::mem::take(&mut features.reads);
+    let before = reads.len();
     let (value, waits) = match (planned.definition, &slot) {
         (Definition::Keep(_), _) => (keep(cx, scope, place, planned), false),
         (Definition::Feature(feature), slot) => {
             let scope = Scope { features: Some(&features.table), all_features: Some(all), ..*scope };
             let frame = Frame::new(place, declared.file, Rc::clone(&planned.loops));
             let mut checker = Checker::new(cx, &scope, frame).at_window(planned.window);
-            let before = features.reads.len();
-            checker.reads.append(&mut features.reads);
+            checker.reads = reads;
             let value = match slot {
                 Ok(Some(slot)) => checker.declared(&feature.value, slot),
                 Ok(None) => checker.expr(&feature.value, None),
                 Err(stop) => checker.expr(&feature.value, None).and(Err(*stop)),
             };
-            let Checker { pending, mut reads, hops, .. } = checker;
+            let Checker { pending, reads: known, hops, .. } = checker;
             features.hops.extend(hops);
-            if pending || value.is_err() {
-                reads.truncate(before);
-            }
-            features.reads = reads;
+            reads = known;
             (value, pending)
         }
     };
@@ -195,14 +194,24 @@ fn one<'p>(
         (Err(stop), Ok(slot)) => (slot, Fate::from(*stop)),
         (Err(stop), Err(_)) => (None, Fate::from(*stop)),
     };
-    features.table.insert(planned.name.clone(), FeatureInfo { slot, fate });
+    let found = value.as_ref().ok().map(|value| {
+        let scope = Scope { features: Some(&features.table), ..*scope };
+        let ground = Ground { scope: &scope, place, reads: &reads, loops: &planned.loops };
+        (value, carried::by(cx, value, &ground))
+    });
+    let carried = carried::declared(cx, attrs, found, &planned.loops);
+    if waits || value.is_err() {
+        reads.truncate(before);
+    }
+    features.reads = reads;
+    features.table.insert(planned.name.clone(), FeatureInfo { slot, carried, fate });
     match value {
         Ok(value) if fate == Fate::Ready => features.ready.push(Feature {
             name: planned.name.clone(),
             slot: Slot { nullable: value.slot.nullable || place == Place::Lookup, ty: value.slot.ty.clone() },
             value,
             private: planned.name.starts_with('_'),
-            unit: unit(attrs),
+            unit: unit(attrs).map(|(unit, _)| unit),
             about,
         }),
         Ok(value) => {
@@ -210,6 +219,11 @@ fn one<'p>(
         }
         Err(_) => {}
     }
+}
+
+/// What is known of a feature that has an error.
+fn broken() -> FeatureInfo {
+    FeatureInfo { slot: None, carried: Carried::default(), fate: Fate::Broken }
 }
 
 /// `keep a`: a column of the newest row under its own name.

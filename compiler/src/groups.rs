@@ -13,6 +13,7 @@ use feat_dsl::diagnostic::Diagnostic;
 use feat_dsl::span::Span;
 use feat_kernel::time::Instant;
 
+use crate::carried::{self, Ground};
 use crate::codes;
 use crate::context::{Columns, Context, GroupInfo, Keys, Owner, SourceInfo};
 use crate::features;
@@ -274,5 +275,9 @@ fn filter<'p>(
     let frame = Frame::new(Place::Row, declared.file, Rc::clone(&declared.loops));
     let mut checker = Checker::new(cx, &scope, frame);
     let typed = checker.condition(filter, "`where`")?;
-    if checker.pending { Err(Stop::Pending) } else { Ok(Some(typed)) }
+    if checker.pending {
+        return Err(Stop::Pending);
+    }
+    carried::by(cx, &typed, &Ground { scope: &scope, place: Place::Row, reads: &[], loops: &declared.loops });
+    Ok(Some(typed))
 }

@@ -36,6 +36,7 @@
 //! assert_eq!(group.features[1].name, "visits_7d");
 //! ```
 
+mod carried;
 mod constants;
 mod context;
 mod datasets;
@@ -53,6 +54,7 @@ mod sources;
 mod testing;
 mod typecheck;
 mod types;
+mod units;
 mod values;
 mod walk;
 mod windowing;

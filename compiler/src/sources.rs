@@ -19,6 +19,7 @@ use feat_kernel::time::Instant;
 use feat_kernel::types::{Slot, Type};
 use indexmap::IndexMap;
 
+use crate::carried::{self, Carried, Ground};
 use crate::codes;
 use crate::context::{ColumnInfo, Columns, Context, SourceInfo, unit};
 use crate::ir::{Column, Expect, Known, Source};
@@ -256,7 +257,10 @@ impl<'p> Builder<'_, 'p> {
     fn filter(&mut self, filter: Option<&'p ast::Expr>) {
         let Some(filter) = filter else { return };
         match self.row(|checker| checker.condition(filter, "`where`")) {
-            Ok(filter) => self.source.filters.push(filter),
+            Ok(filter) => {
+                self.carried(&filter);
+                self.source.filters.push(filter);
+            }
             Err(stop) => self.fail(stop),
         }
     }
@@ -290,6 +294,7 @@ impl<'p> Builder<'_, 'p> {
         }
         let slot = types::slot(&column.ty, self.declared.file, self.cx.project, &mut self.cx.report);
         let known = slot.as_ref().ok().cloned();
+        let mut carried = Carried::default();
         match slot {
             Err(stop) => self.fail(stop),
             Ok(slot) => {
@@ -308,7 +313,9 @@ impl<'p> Builder<'_, 'p> {
                 match value.transpose() {
                     Ok(value) => {
                         self.check_column(column, value.is_some(), zone.is_some());
-                        let unit = unit(&column.attrs);
+                        let found = value.as_ref().map(|value| (value, self.carried(value)));
+                        carried = carried::declared(self.cx, &column.attrs, found, &self.declared.loops);
+                        let unit = unit(&column.attrs).map(|(unit, _)| unit);
                         self.source.columns.push(Column {
                             name: name.clone(),
                             slot,
@@ -323,11 +330,18 @@ impl<'p> Builder<'_, 'p> {
                 }
             }
         }
-        self.info.columns.own.insert(name, ColumnInfo { slot: known, span });
+        self.info.columns.own.insert(name, ColumnInfo { slot: known, carried, span });
     }
 
     fn computed(&mut self, value: &'p ast::Expr, slot: &Slot) -> Checked<crate::ir::Expr> {
         self.row(|checker| checker.declared(value, slot))
+    }
+
+    /// What a value over this source's columns carries.
+    fn carried(&mut self, value: &crate::ir::Expr) -> Carried {
+        let scope = Scope { columns: Some(&self.info.columns), ..Scope::default() };
+        let ground = Ground { scope: &scope, place: Place::Row, reads: &[], loops: &self.declared.loops };
+        carried::by(self.cx, value, &ground)
     }
 
     fn check_zone(&mut self, zone: &feat_dsl::span::Spanned<String>) {
@@ -387,6 +401,9 @@ impl<'p> Builder<'_, 'p> {
             return;
         }
         let action = expect.action.as_ref().map_or(ast::Action::Warn, |action| action.node);
+        if let Ok(condition) = &condition {
+            self.carried(condition);
+        }
         match condition {
             Ok(condition) => self.source.expects.push(Expect {
                 condition,
@@ -456,7 +473,7 @@ pub(crate) fn join_columns<'p>(
     // There may be no version of the row yet, so every column may be null.
     let nullable = |(name, column): (&String, &ColumnInfo)| {
         let slot = column.slot.clone().map(|slot| Slot { nullable: true, ..slot });
-        (name.clone(), ColumnInfo { slot, span: column.span })
+        (name.clone(), ColumnInfo { slot, ..column.clone() })
     };
     let joined: IndexMap<String, ColumnInfo> = info.columns.own.iter().map(nullable).collect();
     let alias = join.alias.as_ref().map_or(found.name.name.clone(), |alias| alias.node.clone());
@@ -475,7 +492,7 @@ fn changes(info: &mut SourceInfo) {
         .collect();
     let op: Arc<[String]> = ["insert", "update", "delete"].map(str::to_owned).into();
     let span = info.span;
-    let column = |slot| ColumnInfo { slot: Some(slot), span };
+    let column = |slot| ColumnInfo { slot: Some(slot), carried: Carried::default(), span };
     info.columns.own.insert("op".to_owned(), column(Slot::required(Type::Enum(op))));
     for name in ["before", "after"] {
         info.columns.own.insert(name.to_owned(), column(Slot::nullable(Type::Struct(image.clone()))));
