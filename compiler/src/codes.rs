@@ -2,7 +2,7 @@
 //!
 //! `000` syntax (in `feat-dsl`) · `001`–`009` names · `010`–`019` structure and keys · `020`–`029`
 //! types · `030`–`039` time and units · `040`–`049` windows and aggregates · `050`–`059` leakage ·
-//! `060`–`069` streaming, changes, state · `070`–`079` tests. Each code has a page in
+//! `060`–`069` streaming, changes, state · `070`–`079` tests · `090`–`099` governance. Each code has a page in
 //! `docs/reference/codes` and a case in `compiler/tests/cases`; a test walks [`ALL`].
 
 use feat_dsl::diagnostic::Code;
@@ -66,4 +66,5 @@ codes! {
     LOOKS_BACK = "FEAT052", "`over` in labels";
     NOT_RETRACTABLE = "FEAT060", "an aggregate over a table cannot take a row back";
     TEST_DATA = "FEAT070", "the data of a test does not fit its source or group";
+    OWNER = "FEAT091", "a group or service has no owner";
 }

@@ -168,7 +168,7 @@ impl<'p> Context<'p> {
         let mut about =
             self.about_member(&declared.item.docs, &declared.item.attrs, &declared.loops, declared.span);
         if about.owner.is_none() {
-            about.owner = file.attrs.iter().rfind(|attr| attr.name.node == "owner").and_then(first_text);
+            about.owner = owner(file.attrs);
         }
         for attr in file.attrs.iter().filter(|attr| attr.name.node == "tags") {
             about.tags.extend(attr.args.iter().map(tag));
@@ -188,7 +188,7 @@ impl<'p> Context<'p> {
         let named = |name: &str| attrs.iter().find(|attr| attr.name.node == name);
         About {
             doc: loops.fill_text(&docs.join("\n")),
-            owner: named("owner").and_then(first_text),
+            owner: owner(attrs),
             tags: named("tags").map(|attr| attr.args.iter().map(tag).collect()).unwrap_or_default(),
             span,
         }
@@ -223,6 +223,11 @@ pub(crate) fn first_text(attr: &Attr) -> Option<String> {
         },
         _ => None,
     })
+}
+
+/// The text of `@owner("…")`.
+pub(crate) fn owner(attrs: &[Attr]) -> Option<String> {
+    attrs.iter().rfind(|attr| attr.name.node == "owner").and_then(first_text)
 }
 
 /// The text of `@unit("…")`, and where it stands.

@@ -45,6 +45,7 @@ mod entities;
 mod features;
 mod groups;
 mod members;
+mod owners;
 mod project;
 mod report;
 mod roles;
@@ -175,4 +176,5 @@ fn settle(cx: &mut Context<'_>) {
             testing::settle(cx, declared, decl);
         }
     }
+    owners::check(cx);
 }
