@@ -2,14 +2,15 @@
 //!
 //! | in | out | may report |
 //! | --- | --- | --- |
-//! | typed expressions, `@unit` | [`Carried`] of each column and feature | what [`units`](crate::units) reports |
+//! | typed expressions, `@unit`, `@pii`, `@declassify` | [`Carried`] of each column and feature | what [`units`](crate::units) reports |
 
 use feat_dsl::ast::Attr;
 use feat_dsl::diagnostic::Diagnostic;
 
 use crate::constants::Loops;
-use crate::context::{Context, unit};
+use crate::context::{Context, first_text, unit};
 use crate::ir::{Expr, Read};
+use crate::personal::{self, Personal};
 use crate::typecheck::{Place, Scope};
 use crate::units::{self, Measure};
 
@@ -18,6 +19,8 @@ use crate::units::{self, Measure};
 pub(crate) struct Carried {
     /// Its unit.
     pub(crate) measure: Measure,
+    /// Whose data it holds, by kind.
+    pub(crate) personal: Vec<Personal>,
 }
 
 /// Where an expression stood when it was typed.
@@ -61,22 +64,20 @@ impl Ground<'_> {
 /// What the value of `expr` carries; says which units do not fit.
 pub(crate) fn by(cx: &mut Context<'_>, expr: &Expr, ground: &Ground<'_>) -> Carried {
     let mut say = Vec::new();
-    let measure = units::measure(
-        expr,
-        ground.place == Place::Row,
-        &|name, row| ground.name(cx, name, row).measure,
-        &mut say,
-    );
+    let row = ground.place == Place::Row;
+    let measure = units::measure(expr, row, &|name, row| ground.name(cx, name, row).measure, &mut say);
+    let personal = personal::of(expr, row, &|name, row| ground.name(cx, name, row).personal);
     for diagnostic in say {
         report(cx, diagnostic, ground.loops);
     }
-    Carried { measure }
+    Carried { measure, personal }
 }
 
-/// What a column or feature carries that is declared with `attrs` and whose value, if it has one, is
-/// `value` and carries `found`.
+/// What the column or feature `name` carries that is declared with `attrs`, and whose value, if it
+/// has one, carries what stands beside it.
 pub(crate) fn declared(
     cx: &mut Context<'_>,
+    name: &str,
     attrs: &[Attr],
     value: Option<(&Expr, Carried)>,
     loops: &Loops,
@@ -91,6 +92,17 @@ pub(crate) fn declared(
             report(cx, diagnostic, loops);
         }
         carried.measure = Measure::declared(&text);
+    }
+    let text = |wanted: &str| attrs.iter().find(|attr| attr.name.node == wanted).and_then(first_text);
+    if text("declassify").is_some() {
+        carried.personal.clear();
+    }
+    if let Some(kind) = text("pii") {
+        carried.personal.retain(|found| found.kind != kind);
+        carried.personal.insert(0, Personal { kind, path: Vec::new() });
+    }
+    for found in &mut carried.personal {
+        found.path.push(name.to_owned());
     }
     carried
 }

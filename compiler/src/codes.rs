@@ -66,5 +66,6 @@ codes! {
     LOOKS_BACK = "FEAT052", "`over` in labels";
     NOT_RETRACTABLE = "FEAT060", "an aggregate over a table cannot take a row back";
     TEST_DATA = "FEAT070", "the data of a test does not fit its source or group";
+    PERSONAL = "FEAT090", "personal data reaches a service that does not allow it";
     OWNER = "FEAT091", "a group or service has no owner";
 }

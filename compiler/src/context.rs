@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use feat_dsl::ast::{Attr, AttrValue, Literal, SourceKind};
+use feat_dsl::ast::{Attr, AttrValue, ItemKind, Literal, SourceKind};
 use feat_dsl::diagnostic::Diagnostic;
 use feat_dsl::span::Span;
 use feat_kernel::agg::{Signature, signatures};
@@ -15,7 +15,6 @@ use crate::carried::Carried;
 use crate::codes;
 use crate::constants::Loops;
 use crate::ir::{About, Model, QName, Role};
-use crate::pending;
 use crate::project::{Declared, Project, plain_path};
 use crate::report::{Fate, Report};
 use crate::similar::suggestion;
@@ -34,6 +33,23 @@ const ATTRIBUTES: [&str; 11] = [
     "sla",
     "large_state",
 ];
+
+/// Where an attribute stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spot {
+    /// Above `package`.
+    File,
+    /// Above an item, services aside.
+    Block,
+    /// Above a service.
+    Service,
+    /// Behind a column or feature.
+    Value,
+    /// Behind a key column of an entity.
+    Key,
+    /// Behind a selection of a service.
+    Selection,
+}
 
 /// What every stage may use.
 pub(crate) struct Context<'p> {
@@ -165,8 +181,12 @@ impl<'p> Context<'p> {
     /// Docs, owner and tags of an item.
     pub(crate) fn about(&mut self, declared: &Declared<'p>) -> About {
         let file = &self.project.files[declared.file];
+        let spot = match declared.item.kind {
+            ItemKind::Service(_) => Spot::Service,
+            _ => Spot::Block,
+        };
         let mut about =
-            self.about_member(&declared.item.docs, &declared.item.attrs, &declared.loops, declared.span);
+            self.about_of(&declared.item.docs, &declared.item.attrs, &declared.loops, declared.span, spot);
         if about.owner.is_none() {
             about.owner = owner(file.attrs);
         }
@@ -184,7 +204,11 @@ impl<'p> Context<'p> {
         loops: &Loops,
         span: Span,
     ) -> About {
-        self.attributes(attrs);
+        self.about_of(docs, attrs, loops, span, Spot::Value)
+    }
+
+    fn about_of(&mut self, docs: &[String], attrs: &[Attr], loops: &Loops, span: Span, spot: Spot) -> About {
+        self.attributes(attrs, spot);
         let named = |name: &str| attrs.iter().find(|attr| attr.name.node == name);
         About {
             doc: loops.fill_text(&docs.join("\n")),
@@ -194,8 +218,8 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// Says which attributes do not exist.
-    pub(crate) fn attributes(&mut self, attrs: &[Attr]) {
+    /// Says which attributes do not exist, mean nothing at `spot`, or lack their text.
+    pub(crate) fn attributes(&mut self, attrs: &[Attr], spot: Spot) {
         for attr in attrs {
             let name = attr.name.node.as_str();
             if !ATTRIBUTES.contains(&name) {
@@ -207,8 +231,29 @@ impl<'p> Context<'p> {
                 .label("not an attribute of the language");
                 diagnostic.help = suggestion(name, ATTRIBUTES);
                 self.report.push(diagnostic);
-            } else if name == "pii" {
-                self.report.ignored(pending::PII, attr.span.0);
+                continue;
+            }
+            let (belongs, label): (&[Spot], _) = match name {
+                "unit" | "declassify" => (&[Spot::Value], "belongs to a column or feature"),
+                "pii" => (&[Spot::Value, Spot::Key], "belongs to a column or feature"),
+                "allow_pii" => (&[Spot::Service, Spot::Selection], "belongs to a service"),
+                _ => continue,
+            };
+            if !belongs.contains(&spot) {
+                self.report.push(
+                    Diagnostic::error(
+                        codes::ATTRIBUTE,
+                        attr.name.span,
+                        format!("attribute `@{name}` has no meaning here"),
+                    )
+                    .label(label),
+                );
+            } else if first_text(attr).is_none_or(|text| text.trim().is_empty()) {
+                self.report.push(
+                    Diagnostic::error(codes::ARGUMENTS, attr.span.0, format!("`@{name}` needs a text"))
+                        .label("missing")
+                        .help(format!("write `@{name}(\"…\")`")),
+                );
             }
         }
     }

@@ -11,7 +11,7 @@ use feat_dsl::diagnostic::Diagnostic;
 use feat_kernel::types::Type;
 
 use crate::codes;
-use crate::context::Context;
+use crate::context::{Context, Spot};
 use crate::ir::Entity;
 use crate::project::Declared;
 use crate::report::Checked;
@@ -35,7 +35,7 @@ fn keys(
 ) -> Checked<Vec<(String, Type)>> {
     let mut keys: Vec<(String, Type)> = Vec::new();
     for key in &decl.keys {
-        cx.attributes(&key.attrs);
+        cx.attributes(&key.attrs, Spot::Key);
         let slot = types::slot(&key.ty, declared.file, cx.project, &mut cx.report)?;
         let name = &key.name.node;
         if slot.nullable {

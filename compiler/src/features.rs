@@ -199,7 +199,8 @@ fn one<'p>(
         let ground = Ground { scope: &scope, place, reads: &reads, loops: &planned.loops };
         (value, carried::by(cx, value, &ground))
     });
-    let carried = carried::declared(cx, attrs, found, &planned.loops);
+    let full = format!("{}.{}", declared.name.name, planned.name);
+    let carried = carried::declared(cx, &full, attrs, found, &planned.loops);
     if waits || value.is_err() {
         reads.truncate(before);
     }

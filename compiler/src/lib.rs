@@ -46,6 +46,7 @@ mod features;
 mod groups;
 mod members;
 mod owners;
+mod personal;
 mod project;
 mod report;
 mod roles;
@@ -77,7 +78,7 @@ use feat_dsl::ast::{self, ItemKind};
 use feat_dsl::diagnostic::Diagnostic;
 use feat_dsl::source_map::SourceMap;
 
-use crate::context::Context;
+use crate::context::{Context, Spot};
 use crate::ir::Model;
 use crate::pending::Pending;
 use crate::plan::Plans;
@@ -132,7 +133,7 @@ pub fn compile(sources: &SourceMap) -> Compiled {
 fn settle(cx: &mut Context<'_>) {
     let project = cx.project;
     for file in &project.files {
-        cx.attributes(file.attrs);
+        cx.attributes(file.attrs, Spot::File);
     }
     for declared in project.items.values() {
         if let ItemKind::Entity(decl) = &declared.item.kind {

@@ -70,7 +70,6 @@ constructs! {
     OLD_VERSION = LeftOut "a pin to an earlier version", "Reading an earlier version of a group from the registry.";
     SPINE_INPUT = LeftOut "a spine without a column for an input", "Training sets whose spine lacks a key or request column of the service.";
     EMBEDDING = LeftOut "embedding", "Columns of vectors.";
-    PII = Ignored "@pii", "Governance of personal data along lineage.";
     READS_PENDING = LeftOut "what it reads", "Services, datasets and tests that read something that waits itself.";
 }
 

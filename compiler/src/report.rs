@@ -2,7 +2,7 @@
 
 use feat_dsl::ast::ItemKind;
 use feat_dsl::diagnostic::Diagnostic;
-use feat_dsl::span::{FileId, Span};
+use feat_dsl::span::Span;
 use indexmap::IndexSet;
 
 use crate::codes;
@@ -52,8 +52,6 @@ pub(crate) struct Report {
     item: String,
     /// Places and constructs that were already reported, so that a loop or a window list says it once.
     said: IndexSet<(Span, &'static str)>,
-    /// Files and constructs that are said once a file.
-    once: IndexSet<(FileId, &'static str)>,
 }
 
 impl Report {
@@ -103,13 +101,6 @@ impl Report {
             );
         }
         Stop::Pending
-    }
-
-    /// Warns of `construct` at its first use in a file, which says it for all of them.
-    pub(crate) fn ignored(&mut self, construct: &'static Construct, span: Span) {
-        if self.once.insert((span.file, construct.name)) {
-            self.pending(construct, span, "");
-        }
     }
 
     /// Warns that `what` is left out because it reads `reads`, which wait.

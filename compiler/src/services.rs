@@ -13,11 +13,12 @@ use feat_kernel::types::Type;
 use indexmap::IndexMap;
 
 use crate::codes;
-use crate::context::{Context, GroupInfo, Owner};
+use crate::context::{Context, GroupInfo, Owner, Spot};
 use crate::derived::requests;
 use crate::ir::{QName, Role, Selected, Service};
 use crate::members;
 use crate::pending;
+use crate::personal::Personal;
 use crate::project::Declared;
 use crate::report::{Checked, Fate, Stop};
 use crate::roles::{self, Cover};
@@ -65,6 +66,7 @@ fn build<'p>(
         selected: Vec::new(),
         taken: IndexMap::new(),
         waiting: Vec::new(),
+        personal: IndexMap::new(),
     };
     let mut worst: Checked<()> = Ok(());
     for member in &decl.members {
@@ -75,7 +77,10 @@ fn build<'p>(
             worst = Err(stop);
         }
     }
-    let Reader { selected, waiting, .. } = reader;
+    let Reader { selected, waiting, personal, .. } = reader;
+    if !allows(&declared.item.attrs) {
+        exposed(cx, &declared.name.name, personal);
+    }
     if !waiting.is_empty() && worst == Err(Stop::Pending) {
         let what = format!("service `{}`", declared.name.name);
         return Err(cx.report.waits(declared.span, &what, &waiting));
@@ -137,11 +142,13 @@ struct Reader<'c, 'p> {
     taken: IndexMap<(String, usize), Span>,
     /// Features that this version does not compile.
     waiting: Vec<String>,
+    /// Personal data by the selection that brings it, with the feature's name.
+    personal: IndexMap<Span, Vec<(String, Personal)>>,
 }
 
 impl<'p> Reader<'_, 'p> {
     fn select(&mut self, select: &'p Select) -> Checked<()> {
-        self.cx.attributes(&select.attrs);
+        self.cx.attributes(&select.attrs, Spot::Selection);
         let (group, role) = self.group(select)?;
         if matches!(group.owner, Some(Owner::Labels(_))) {
             return Err(self.cx.report.push(label_as_feature(&group.name.name, select.span.0)));
@@ -154,6 +161,9 @@ impl<'p> Reader<'_, 'p> {
         let (key, first) = self.key(select, &group, role.as_deref())?;
         let mut worst: Checked<()> = Ok(());
         for (feature, alias, span) in self.wanted(select, &group)? {
+            if !allows(&select.attrs) {
+                self.brings(&group, &feature, span);
+            }
             let taken = self.take(&group, &feature, alias, span, &key, first);
             if let Err(stop) = taken
                 && worst != Err(Stop::Error)
@@ -272,6 +282,15 @@ impl<'p> Reader<'_, 'p> {
         }
     }
 
+    /// Notes the personal data of a selected feature.
+    fn brings(&mut self, group: &GroupInfo, feature: &str, span: Span) {
+        let Some(info) = group.features.get(feature) else { return };
+        for personal in &info.carried.personal {
+            let name = format!("{}.{feature}", group.name.name);
+            self.personal.entry(span).or_default().push((name, personal.clone()));
+        }
+    }
+
     fn take(
         &mut self,
         group: &GroupInfo,
@@ -326,6 +345,35 @@ impl<'p> Reader<'_, 'p> {
             slot,
         });
         Ok(())
+    }
+}
+
+fn allows(attrs: &[ast::Attr]) -> bool {
+    attrs.iter().any(|attr| attr.name.node == "allow_pii")
+}
+
+/// Says which selections bring personal data into `service`.
+fn exposed(cx: &mut Context<'_>, service: &str, personal: IndexMap<Span, Vec<(String, Personal)>>) {
+    /// More ways than this are counted.
+    const MOST_WAYS: usize = 5;
+    for (span, found) in personal {
+        let (first, one) = &found[0];
+        let mut names: Vec<&String> = found.iter().map(|(name, _)| name).collect();
+        names.dedup();
+        let message = match names.len() {
+            1 => format!("`{first}` carries `@pii({:?})` into service `{service}`", one.kind),
+            more => format!("`{first}` and {} more carry personal data into service `{service}`", more - 1),
+        };
+        let mut diagnostic = Diagnostic::error(codes::PERSONAL, span, message)
+            .label("personal data")
+            .help("remove it, `@declassify(\"reason\")`, or `@allow_pii(\"purpose\")` on the service");
+        for (_, personal) in found.iter().take(MOST_WAYS) {
+            diagnostic = diagnostic.note(format!("{} → {service}", personal.path.join(" → ")));
+        }
+        if found.len() > MOST_WAYS {
+            diagnostic = diagnostic.note(format!("and {} more ways", found.len() - MOST_WAYS));
+        }
+        cx.report.push(diagnostic);
     }
 }
 

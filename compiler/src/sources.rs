@@ -314,7 +314,9 @@ impl<'p> Builder<'_, 'p> {
                     Ok(value) => {
                         self.check_column(column, value.is_some(), zone.is_some());
                         let found = value.as_ref().map(|value| (value, self.carried(value)));
-                        carried = carried::declared(self.cx, &column.attrs, found, &self.declared.loops);
+                        let full = format!("{}.{name}", self.declared.name.name);
+                        carried =
+                            carried::declared(self.cx, &full, &column.attrs, found, &self.declared.loops);
                         let unit = unit(&column.attrs).map(|(unit, _)| unit);
                         self.source.columns.push(Column {
                             name: name.clone(),
