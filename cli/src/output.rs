@@ -37,10 +37,19 @@ pub(crate) fn error(error: &anyhow::Error) {
 
 /// Prints the diagnostics for a person, with a closing count.
 pub(crate) fn diagnostics(compiled: &Compiled, texts: &SourceMap) {
+    shown(&compiled.diagnostics, texts);
+}
+
+/// Prints what the environment lacks to run the project.
+pub(crate) fn unset(compiled: &Compiled, texts: &SourceMap) {
+    shown(&compiled.unset, texts);
+}
+
+fn shown(diagnostics: &[Diagnostic], texts: &SourceMap) {
     let terminal = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let color = if terminal { Color::Always } else { Color::Never };
-    if !compiled.diagnostics.is_empty() {
-        note(feat_dsl::render::render(&compiled.diagnostics, texts, color));
+    if !diagnostics.is_empty() {
+        note(feat_dsl::render::render(diagnostics, texts, color));
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use feat_compiler::Compiled;
+use feat_compiler::secrets::{PREFIX, Secrets};
 use feat_dsl::source_map::SourceMap;
 use serde::Deserialize;
 
@@ -110,7 +111,7 @@ impl Project {
             let shown = file.strip_prefix(&root).unwrap_or(file);
             texts.add(shown.to_string_lossy(), text);
         }
-        let compiled = feat_compiler::compile(&texts);
+        let compiled = feat_compiler::compile_with(&texts, &secrets());
         Ok(Self { root, config, texts, compiled })
     }
 
@@ -118,6 +119,15 @@ impl Project {
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
     }
+}
+
+/// The secrets that the environment holds.
+fn secrets() -> Secrets {
+    let held = std::env::vars_os().filter_map(|(variable, value)| {
+        let name = variable.to_str()?.strip_prefix(PREFIX)?;
+        Some((name.to_owned(), value.into_encoded_bytes()))
+    });
+    held.collect()
 }
 
 /// `paths` with each folder replaced by the `.feat` files in it.

@@ -68,4 +68,6 @@ codes! {
     TEST_DATA = "FEAT070", "the data of a test does not fit its source or group";
     PERSONAL = "FEAT090", "personal data reaches a service that does not allow it";
     OWNER = "FEAT091", "a group or service has no owner";
+    SECRET = "FEAT092", "a secret stands elsewhere than as a key, or a key is no secret";
+    UNSET = "FEAT093", "a secret that a run needs is not set";
 }

@@ -17,6 +17,7 @@ use crate::constants::Loops;
 use crate::ir::{About, Model, QName, Role};
 use crate::project::{Declared, Project, plain_path};
 use crate::report::{Fate, Report};
+use crate::secrets::Secrets;
 use crate::similar::suggestion;
 
 /// Attributes of the language; they are the registry's schema, so an unknown one is an error.
@@ -57,6 +58,10 @@ pub(crate) struct Context<'p> {
     pub(crate) project: &'p Project<'p>,
     /// What the author is told.
     pub(crate) report: Report,
+    /// Values of secrets.
+    pub(crate) secrets: &'p Secrets,
+    /// What is to say of secrets without a value, by name.
+    pub(crate) unset: IndexMap<String, Diagnostic>,
     /// What came out so far.
     pub(crate) model: Model,
     /// Entities, broken ones as `None`.
@@ -162,10 +167,12 @@ pub(crate) struct GroupInfo {
 
 impl<'p> Context<'p> {
     /// A context in which nothing is known yet.
-    pub(crate) fn new(project: &'p Project<'p>, report: Report) -> Self {
+    pub(crate) fn new(project: &'p Project<'p>, report: Report, secrets: &'p Secrets) -> Self {
         Self {
             project,
             report,
+            secrets,
+            unset: IndexMap::new(),
             model: Model::default(),
             entities: IndexMap::new(),
             sources: IndexMap::new(),

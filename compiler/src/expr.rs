@@ -237,7 +237,11 @@ pub(crate) fn each_column<'a>(expr: &'a Expr, see: &mut impl FnMut(&'a str, &'a 
 /// Calls `see` for the expressions directly inside `expr`; an aggregate has none.
 pub(crate) fn each_child<'a>(expr: &'a Expr, see: &mut dyn FnMut(&'a Expr)) {
     match &expr.kind {
-        ExprKind::Literal(_) | ExprKind::Column(_) | ExprKind::AsOf | ExprKind::Aggregate(_) => {}
+        ExprKind::Literal(_)
+        | ExprKind::Secret(_)
+        | ExprKind::Column(_)
+        | ExprKind::AsOf
+        | ExprKind::Aggregate(_) => {}
         ExprKind::Call(_, args) | ExprKind::Struct(args) | ExprKind::List(args) => args.iter().for_each(see),
         ExprKind::Case(branches, otherwise) => {
             for (condition, value) in branches {

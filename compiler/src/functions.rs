@@ -198,6 +198,8 @@ pub(crate) enum Kernel {
     Own(Arc<Columns>),
     /// `DataFusion`'s function of that name.
     DataFusion(&'static str),
+    /// A kernel of this module once it has its key, which is no operand.
+    Keyed(fn(&[u8]) -> Arc<Columns>),
 }
 
 impl Kernel {

@@ -12,6 +12,8 @@ use feat_kernel::value::Value;
 use feat_kernel::window::Window;
 use indexmap::IndexMap;
 
+use crate::secrets::Secret;
+
 /// A dotted package and a name in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QName {
@@ -421,6 +423,8 @@ pub struct Expr {
 pub enum ExprKind {
     /// A constant (null has the type that its place asks for).
     Literal(Value),
+    /// `secret("name")`: an argument of a keyed hash.
+    Secret(Secret),
     /// A column of the scope, by the name it has there:
     /// a source's column `amount`; the newest row's column in a row group; a feature of the same
     /// group `n_1h`; a feature of a group `group.feature`; a request's column `request.column`;

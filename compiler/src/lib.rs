@@ -73,6 +73,7 @@ pub mod pending;
 pub mod plan;
 pub mod prepare;
 pub mod print;
+pub mod secrets;
 
 use feat_dsl::ast::{self, ItemKind};
 use feat_dsl::diagnostic::Diagnostic;
@@ -83,6 +84,7 @@ use crate::ir::Model;
 use crate::pending::Pending;
 use crate::plan::Plans;
 use crate::report::Report;
+use crate::secrets::Secrets;
 
 /// What a project compiles to.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +97,9 @@ pub struct Compiled {
     pub diagnostics: Vec<Diagnostic>,
     /// What was left out because this version does not compile it.
     pub pending: Vec<Pending>,
+    /// Errors of a run, and of no check: secrets that have no value, each at its first use. Rows for
+    /// which one is needed are evaluation errors.
+    pub unset: Vec<Diagnostic>,
 }
 
 impl Compiled {
@@ -109,6 +114,11 @@ impl Compiled {
 /// Shape: one model of all packages. Errors: none; mistakes of the author are diagnostics, at most 20
 /// of which are errors. Cost: linear in the expanded features, about 10 000 of them a second or more.
 pub fn compile(sources: &SourceMap) -> Compiled {
+    compile_with(sources, &Secrets::default())
+}
+
+/// [`compile`], with the secrets that expressions name.
+pub fn compile_with(sources: &SourceMap, secrets: &Secrets) -> Compiled {
     let mut report = Report::default();
     let mut files: Vec<ast::File> = Vec::new();
     for id in sources.files() {
@@ -117,11 +127,12 @@ pub fn compile(sources: &SourceMap) -> Compiled {
         files.push(file);
     }
     let project = project::gather(sources, &files, &mut report);
-    let mut cx = Context::new(&project, report);
+    let mut cx = Context::new(&project, report, secrets);
     settle(&mut cx);
-    let Context { model, report, .. } = cx;
+    let Context { model, report, unset, .. } = cx;
     let (diagnostics, pending) = report.finish();
-    let mut compiled = Compiled { model, plans: Plans::default(), diagnostics, pending };
+    let unset = unset.into_values().collect();
+    let mut compiled = Compiled { model, plans: Plans::default(), diagnostics, pending, unset };
     // What an error left out would be missing from the plans without a word.
     if !compiled.has_errors() {
         compiled.plans = lower::lower(&compiled.model);

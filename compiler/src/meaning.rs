@@ -168,6 +168,10 @@ impl Meaning {
                 self.window(&call.window);
                 self.micros(call.after);
             }
+            ExprKind::Secret(secret) => {
+                self.tag(12);
+                self.text(secret.name());
+            }
         }
     }
 

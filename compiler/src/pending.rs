@@ -59,7 +59,7 @@ constructs! {
     SETTING = Ignored "setting", "Settings that the engines do not act on: `online`, `offline`, `log`, `latency`, `history`.";
     AGGREGATE = LeftOut "aggregate", "Aggregates whose state is not part of the kernel yet.";
     TABLE_AGGREGATE = LeftOut "aggregates over a table", "Folds of a table's current rows, which take rows back.";
-    FUNCTION = LeftOut "function", "Functions of the groups ml, json, url, net, ua, geo, list, map and vector, and `secret`.";
+    FUNCTION = LeftOut "function", "Functions of the groups ml, json, url, net, ua, geo, list, map and vector.";
     LAMBDA = LeftOut "lambda", "`x => …` as an argument.";
     INDEX = LeftOut "index", "`xs[i]` of a list and `m[k]` of a map.";
     EXTERN = LeftOut "extern fn", "Functions of a WebAssembly module.";

@@ -1,7 +1,7 @@
 //! Personal data: which values are made of what `@pii("kind")` marks, and by which way they are.
 //!
-//! `count`, `count_distinct` (approximate or not), `fraction`, `is null` and a `hash64` with a seed
-//! tell nobody from anybody: they stop it. Everything else hands it on, conditions among it: of an aggregate, its own `where`; of
+//! `count`, `count_distinct` (approximate or not), `fraction`, `is null`, a `hash64` with a seed
+//! and `hmac_sha256` tell nobody from anybody: they stop it. Everything else hands it on, conditions among it: of an aggregate, its own `where`; of
 //! a choice, what it is made by. The `where` of a source or group chooses rows and no values, and
 //! the keys of entities are what one asks with: neither counts.
 
@@ -49,7 +49,7 @@ fn stops(function: &str, args: &[Expr]) -> bool {
         // Without a seed of one's own, everybody can hash every address there is and compare.
         ("hash64", [_, seed]) => !matches!(seed.kind, ExprKind::Literal(Value::Int(0))),
         // Whether there is a value says nothing of which.
-        ("is_null" | "is_not_null", _) => true,
+        ("is_null" | "is_not_null" | "hmac_sha256", _) => true,
         _ => false,
     }
 }

@@ -163,6 +163,7 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.kind {
             ExprKind::Literal(value) => write_value(f, value, &self.0.slot),
+            ExprKind::Secret(secret) => write!(f, "{secret:?}"),
             ExprKind::Column(name) => f.write_str(name),
             ExprKind::AsOf => f.write_str("as_of"),
             ExprKind::Call(name, args) => {

@@ -120,6 +120,8 @@ pub(crate) struct Checker<'c, 's, 'p> {
     depth: usize,
     /// How many parts it has seen.
     nodes: usize,
+    /// Where secrets may stand: as keys of the hashes under work.
+    keys: Vec<Span>,
     /// Something that it reads is not compiled by this version.
     pub(crate) pending: bool,
     /// Groups that it reads, in a derived group.
@@ -138,6 +140,7 @@ impl<'c, 's, 'p> Checker<'c, 's, 'p> {
             window: 0,
             depth: 0,
             nodes: 0,
+            keys: Vec::new(),
             pending: false,
             reads: Vec::new(),
             hops: Vec::new(),

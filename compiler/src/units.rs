@@ -186,7 +186,7 @@ impl Walk<'_> {
         match &expr.kind {
             ExprKind::Literal(_) => Measure::Plain,
             ExprKind::Column(name) => (self.names)(name, row),
-            ExprKind::AsOf => Measure::Unknown,
+            ExprKind::AsOf | ExprKind::Secret(_) => Measure::Unknown,
             ExprKind::Cast(of) | ExprKind::TryCast(of) => {
                 let measure = self.expr(of, at, row);
                 let text = matches!(expr.slot.ty, Type::String | Type::Enum(_) | Type::Bytes | Type::Bool);

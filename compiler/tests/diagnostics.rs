@@ -6,7 +6,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use feat_compiler::{Compiled, codes, compile};
+use feat_compiler::secrets::Secrets;
+use feat_compiler::{Compiled, codes, compile_with};
 use feat_dsl::render::{Color, render};
 use feat_dsl::source_map::SourceMap;
 
@@ -32,7 +33,11 @@ fn report(text: &str) -> (Compiled, String) {
         sources.add(name, text);
     }
     sources.add("shop.feat", SHOP);
-    let compiled = compile(&sources);
+    let secrets: Secrets = [("USER_SALT".to_owned(), b"pepper".to_vec())].into_iter().collect();
+    let mut compiled = compile_with(&sources, &secrets);
+    // What a run says is said behind what a check says.
+    let unset = compiled.unset.clone();
+    compiled.diagnostics.extend(unset);
     let report = render(&compiled.diagnostics, &sources, Color::Never);
     (compiled, report)
 }

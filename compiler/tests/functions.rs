@@ -1,7 +1,8 @@
 //! Every operator and function, case by case: `functions.tsv` says what comes out.
 //!
 //! A line is `function <tab> arguments <tab> result`. Arguments are separated by ` | `; each is
-//! `type:value`, with `=` in front where it is written in the text rather than read from a column.
+//! `type:value`, with `=` in front where it is written in the text rather than read from a column; a
+//! `secret` is what holds the value.
 //! The result is `type value`, `error` (an evaluation error) or `refused` and a word of the reason.
 //! Every case is evaluated over three equal rows, and again as a constant.
 
@@ -14,6 +15,7 @@ use arrow::datatypes::{Field, Schema};
 use feat_compiler::expr::Evaluator;
 use feat_compiler::functions::{self, Arg, cast};
 use feat_compiler::ir::{Expr, ExprKind};
+use feat_compiler::secrets::{Secret, Secrets};
 use feat_dsl::span::Span;
 use feat_kernel::column;
 use feat_kernel::time::Instant;
@@ -26,6 +28,8 @@ struct Case<'a> {
     args: Vec<Arg>,
     /// Whether each is written in the text.
     written: Vec<bool>,
+    /// Whether each is a secret, of which the value is what it holds.
+    secrets: Vec<bool>,
     values: Vec<Value>,
     result: &'a str,
 }
@@ -73,6 +77,13 @@ fn the_reference_is_current() {
     );
 }
 
+/// The secret that holds `value`; without one if that is `unset`.
+fn secret(value: &Value) -> Secret {
+    let Value::Str(text) = value else { panic!("a secret is written as a text: {value:?}") };
+    let held = (**text != *"unset").then(|| ("key".to_owned(), text.as_bytes().to_vec()));
+    held.into_iter().collect::<Secrets>().secret("key")
+}
+
 /// Whether the case means the same with every argument written in the text.
 fn constant(case: &Case<'_>) -> bool {
     let literals = case
@@ -90,7 +101,9 @@ fn run(case: &Case<'_>, constant: bool) -> String {
     let (mut fields, mut columns, mut args) = (Vec::new(), Vec::<ArrayRef>::new(), Vec::new());
     let mut scope = Vec::new();
     for (at, (arg, value)) in case.args.iter().zip(&case.values).enumerate() {
-        let kind = if constant || case.written[at] {
+        let kind = if case.secrets[at] {
+            ExprKind::Secret(secret(value))
+        } else if constant || case.written[at] {
             ExprKind::Literal(value.clone())
         } else {
             let name = format!("c{at}");
@@ -147,12 +160,14 @@ fn parse(line: usize, text: &str) -> Option<Case<'_>> {
     let mut parts = text.split('\t');
     let (function, args, result) =
         (parts.next()?, parts.next()?, parts.next().unwrap_or_else(|| panic!("line {line}")));
-    let mut case = Case { line, function, args: Vec::new(), written: Vec::new(), values: Vec::new(), result };
+    let (args_of, written, secrets) = (Vec::new(), Vec::new(), Vec::new());
+    let mut case = Case { line, function, args: args_of, written, secrets, values: Vec::new(), result };
     for arg in args.split(" | ").filter(|arg| !arg.is_empty()) {
         let (written, arg) = match arg.strip_prefix('=') {
             Some(arg) => (true, arg),
             None => (false, arg),
         };
+        case.secrets.push(arg.starts_with("secret:"));
         let (slot, rest) = ty(arg);
         let value = value(&slot.ty, rest.strip_prefix(':').unwrap_or_else(|| panic!("line {line}: {arg}")));
         case.values.push(value.clone());
@@ -169,6 +184,7 @@ fn ty(text: &str) -> (Slot, &str) {
         ("int", Type::Int),
         ("float", Type::Float),
         ("string", Type::String),
+        ("secret", Type::String),
         ("bytes", Type::Bytes),
         ("timestamp", Type::Timestamp),
         ("date", Type::Date),

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Float64Type, Int64Type, Schema};
 use feat_compiler::plan::{GroupPlan, Plans};
-use feat_compiler::{compile, explain};
+use feat_compiler::secrets::Secrets;
+use feat_compiler::{compile, compile_with, explain, print};
 use feat_dsl::source_map::SourceMap;
 use feat_kernel::column;
 use feat_kernel::time::{Instant, Micros};
@@ -132,6 +133,43 @@ fn equal_aggregates_share_their_states_and_outputs() {
     assert_eq!(outputs("ctr"), &both);
     assert!(plan.features[7].private);
     assert_eq!(plan.prepare.columns(), ["user_id", "item_id", "price", "clicked", "ts"]);
+}
+
+#[test]
+fn a_secret_decides_values_and_is_shown_nowhere() {
+    let text = r#"
+        entity user(user_id: string)
+        source visits: events { user_id: string  ts: timestamp  time ts  known after 5s }
+        features who of user from visits { token = last(hmac_sha256(user_id, key: secret("user_salt"))) over 7d }
+    "#;
+    let mut sources = SourceMap::new();
+    sources.add("test.feat", text);
+    let with = |value: &str| {
+        let secrets: Secrets = [("User_Salt".to_owned(), value.as_bytes().to_vec())].into_iter().collect();
+        assert!(!format!("{secrets:?}").contains("pepper"));
+        compile_with(&sources, &secrets)
+    };
+    let (one, other, empty, none) = (with("pepper"), with("salt"), with(""), compile(&sources));
+    let plan = group(&one.plans, "who");
+    for compiled in [&one, &other, &empty, &none] {
+        assert!(compiled.diagnostics.is_empty());
+        assert_eq!(group(&compiled.plans, "who").meaning, plan.meaning);
+    }
+    assert!(one.unset.is_empty() && other.unset.is_empty());
+    assert_eq!(empty.unset, none.unset);
+    assert_eq!(none.unset.len(), 1);
+    let bytes = format!("{:?}", b"pepper");
+    let shown = [
+        explain::explain_group(&plan),
+        print::model(&one.model),
+        format!("{:?}", one.model),
+        format!("{plan:?}"),
+    ];
+    for text in shown {
+        assert!(!text.contains("pepper") && !text.contains(&bytes), "{text}");
+    }
+    let value = &one.model.groups[0].features[0].value;
+    assert!(print::expr(value).contains("secret(\"user_salt\")"), "{}", print::expr(value));
 }
 
 #[test]

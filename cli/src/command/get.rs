@@ -16,7 +16,7 @@ use crate::{output, places, text};
 
 /// One lookup, or one a row of a file.
 pub(crate) fn run(common: &Arguments, get: &Get) -> Result<ExitCode> {
-    let project = super::sound(common)?;
+    let project = super::runnable(common)?;
     let catalog = Catalog::new(&project.compiled.plans, places::store(&project)?);
     let service = catalog.service(&get.service)?;
     let at = get.at.as_deref().map(|at| super::instant("--at", at)).transpose()?;

@@ -70,11 +70,27 @@ fn sound(common: &Arguments) -> Result<Project> {
     Ok(project)
 }
 
+/// The same, if it can be run: the environment has its secrets.
+fn runnable(common: &Arguments) -> Result<Project> {
+    let project = sound(common)?;
+    refuse_unset(&project)?;
+    Ok(project)
+}
+
 /// Shows the diagnostics and refuses to go on if one is an error.
 fn refuse_errors(project: &Project) -> Result<()> {
     if project.compiled.has_errors() {
         output::diagnostics(&project.compiled, &project.texts);
         bail!("the project has errors; mend them and `feat check`");
+    }
+    Ok(())
+}
+
+/// Says which secrets are not set, and refuses to go on if one is not.
+fn refuse_unset(project: &Project) -> Result<()> {
+    if !project.compiled.unset.is_empty() {
+        output::unset(&project.compiled, &project.texts);
+        bail!("the environment lacks secrets that the project needs to run");
     }
     Ok(())
 }

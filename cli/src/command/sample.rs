@@ -24,7 +24,7 @@ use crate::{output, text};
 
 /// Shows every row of the key, known later or left out among them.
 pub(crate) fn run(common: &Arguments, sample: &Sample) -> Result<ExitCode> {
-    let project = super::sound(common)?;
+    let project = super::runnable(common)?;
     let Some((group, feature)) = sample.feature.rsplit_once('.') else {
         bail!("`{}` is not GROUP.FEATURE", sample.feature);
     };

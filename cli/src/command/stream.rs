@@ -27,7 +27,7 @@ pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
     if !stream.until_end {
         bail!("a file does not grow while it is replayed: add `--until-end`");
     }
-    let project = super::sound(common)?;
+    let project = super::runnable(common)?;
     let groups = chosen(&project, &stream.group)?;
     let store = places::store(&project)?;
     let workers = match stream.workers {

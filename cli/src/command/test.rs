@@ -36,6 +36,7 @@ use crate::{output, places, text};
 pub(crate) fn run(common: &Arguments, paths: &[PathBuf], seed: u64) -> Result<ExitCode> {
     let project = super::project_or_paths(common, paths)?;
     super::refuse_errors(&project)?;
+    super::refuse_unset(&project)?;
     let session = places::session(&project)?;
     let (mut passed, mut failed) = (0, 0);
     for test in &project.compiled.model.tests {

@@ -13,7 +13,7 @@ use crate::places::{self, Role};
 
 /// Writes the Parquet file and its manifest.
 pub(crate) fn run(common: &Arguments, train: &Train) -> Result<ExitCode> {
-    let project = super::sound(common)?;
+    let project = super::runnable(common)?;
     let plans = &project.compiled.plans;
     let mode = if train.mode == "event-time" { Mode::EventTime } else { Mode::AsKnown };
     let (request, tables) = match (&train.dataset, &train.service, &train.spine) {

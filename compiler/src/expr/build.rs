@@ -12,8 +12,9 @@ use feat_kernel::types::Type;
 use feat_kernel::value::Value;
 
 use super::{call, nested};
-use crate::functions::{self, Arg, Columns, Kernel, cast};
+use crate::functions::{self, Arg, Columns, Fault, Kernel, Operand, cast};
 use crate::ir::{Expr, ExprKind};
+use crate::secrets::Secret;
 
 /// `expr` over the columns of `schema`, which `places` finds by name.
 ///
@@ -36,6 +37,7 @@ impl Builder<'_> {
         let ty = &expr.slot.ty;
         match &expr.kind {
             ExprKind::Literal(value) => literal(value, ty),
+            ExprKind::Secret(secret) => panic!("invariant: {secret:?} is a key, which is no operand"),
             ExprKind::Column(name) => self.column(name),
             ExprKind::AsOf => self.column("as_of"),
             ExprKind::Call(name, args) => self.call(name, args, ty),
@@ -92,14 +94,25 @@ impl Builder<'_> {
         let known: Vec<Arg> = args.iter().map(arg).collect();
         let binding = functions::bind(name, &known)
             .unwrap_or_else(|cause| panic!("invariant: the call of `{name}` is checked: {cause}"));
-        let physical: Vec<_> =
-            args.iter().zip(&binding.params).map(|(arg, param)| self.widened(arg, param)).collect();
-        let params: Vec<String> = binding.params.iter().map(Type::to_string).collect();
+        let secret = args.iter().find_map(secret);
+        let operands = args.iter().zip(&binding.params).filter(|(arg, _)| self::secret(arg).is_none());
+        let physical: Vec<_> = operands.map(|(arg, param)| self.widened(arg, param)).collect();
+        let params = args.iter().zip(&binding.params);
+        // Equal names are equal functions: which key it has is part of the name.
+        let params = params.map(|(arg, param)| match self::secret(arg) {
+            Some(secret) => format!("{secret:?}"),
+            None => param.to_string(),
+        });
+        let params: Vec<String> = params.collect();
         let title = format!("{name}({}) -> {}", params.join(", "), binding.result.ty);
         let result = binding.result.ty.arrow();
         let kernel = match binding.kernel {
             Kernel::Own(kernel) => kernel,
             Kernel::DataFusion(function) => call::datafusion(function, &result),
+            Kernel::Keyed(kernel) => match secret.and_then(Secret::value) {
+                Some(key) => kernel(key),
+                None => Arc::new(|_: &[Operand], _| Err(Fault("the secret is not set".into()))),
+            },
         };
         let value = call::expr(&title, kernel, physical, result);
         convert(value, &binding.result.ty, ty, cast::Mode::Strict)
@@ -134,6 +147,14 @@ fn convert(value: Arc<dyn PhysicalExpr>, from: &Type, to: &Type, mode: cast::Mod
     let kernel = cast::kernel(from, to, mode)
         .unwrap_or_else(|| panic!("invariant: the cast from {from} to {to} is checked"));
     own(&format!("{mode:?} cast from {from} to {to}"), kernel, vec![value], to)
+}
+
+/// The secret that `expr` is, if it is one.
+fn secret(expr: &Expr) -> Option<&Secret> {
+    match &expr.kind {
+        ExprKind::Secret(secret) => Some(secret),
+        _ => None,
+    }
 }
 
 /// An argument as the table of functions sees it.

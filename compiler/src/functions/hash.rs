@@ -1,12 +1,16 @@
 //! Hashes and encodings. `hash64` is xxh3: the same for ever, and the same in every engine.
 
+use std::fmt::Write;
+use std::sync::Arc;
+
 use feat_kernel::types::Type;
 use feat_kernel::value::Value;
+use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_64;
 
-use super::operand::{Operand, each, ints};
+use super::operand::{Operand, each, ints, texts};
 use super::types::{arity, exactly, strict, text, unwritten, whole, written, wrong};
-use super::{Arg, Binding, Function, FunctionError, Kernel};
+use super::{Arg, Binding, Columns, Function, FunctionError, Kernel};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     function(
@@ -39,6 +43,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &["s", "form"],
         "The bytes that `hex` or `base64` writes; an evaluation error if it writes none.",
         decode,
+    ),
+    function(
+        "hmac_sha256",
+        "hmac_sha256(x, key: secret(\"name\"))",
+        &["x", "key"],
+        "The keyed SHA-256 digest (RFC 2104) of a string or bytes, in hexadecimal digits. Its key is a secret: the \
+         environment's `FEAT_SECRET_NAME`.",
+        hmac_sha256,
     ),
     function(
         "hash64",
@@ -107,6 +119,68 @@ fn encode(args: &[Arg]) -> Result<Binding, FunctionError> {
         params: vec![ty, Type::String],
         result: strict(args, Type::String),
         kernel: Kernel::DataFusion("encode"),
+    })
+}
+
+fn hmac_sha256(args: &[Arg]) -> Result<Binding, FunctionError> {
+    arity(args, 2..=2, "a value and `key:`")?;
+    let ty = bytes_or_text(args)?;
+    Ok(Binding {
+        result: strict(&args[..1], Type::String),
+        kernel: Kernel::Keyed(match ty {
+            Type::Bytes => tags_of_bytes,
+            _ => tags_of_texts,
+        }),
+        params: vec![ty, Type::String],
+    })
+}
+
+fn tags_of_bytes(key: &[u8]) -> Arc<Columns> {
+    let keyed = keyed(key);
+    Arc::new(move |ops, rows| {
+        let x = ops[0].bytes();
+        Ok(texts(each(ops, rows, |row| Ok(Some(tag(&keyed, x.at(row)))))?))
+    })
+}
+
+fn tags_of_texts(key: &[u8]) -> Arc<Columns> {
+    let keyed = keyed(key);
+    Arc::new(move |ops, rows| {
+        let x = ops[0].texts();
+        Ok(texts(each(ops, rows, |row| Ok(Some(tag(&keyed, x.at(row).as_bytes()))))?))
+    })
+}
+
+/// HMAC (RFC 2104) with its key taken in: what both hashes begin with.
+#[derive(Clone)]
+struct Keyed {
+    inner: Sha256,
+    outer: Sha256,
+}
+
+/// The bytes that SHA-256 takes in at a time.
+const BLOCK: usize = 64;
+
+fn keyed(key: &[u8]) -> Keyed {
+    let mut block = [0; BLOCK];
+    if key.len() > BLOCK {
+        let digest = Sha256::digest(key);
+        block[..digest.len()].copy_from_slice(&digest);
+    } else {
+        block[..key.len()].copy_from_slice(key);
+    }
+    let begun = |pad: u8| Sha256::new().chain_update(block.map(|byte| byte ^ pad));
+    Keyed { inner: begun(0x36), outer: begun(0x5c) }
+}
+
+/// The digest of `message`, in lower case.
+fn tag(keyed: &Keyed, message: &[u8]) -> String {
+    let Keyed { inner, outer } = keyed.clone();
+    let digest = outer.chain_update(inner.chain_update(message).finalize()).finalize();
+    digest.iter().fold(String::new(), |mut out, byte| {
+        // Writing to a string never fails.
+        let _written = write!(out, "{byte:02x}");
+        out
     })
 }
 
@@ -199,4 +273,36 @@ fn hash_bucket(args: &[Arg]) -> Result<Binding, FunctionError> {
             ))
         }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{keyed, tag};
+
+    /// The cases of RFC 4231, but for the one that cuts the digest off.
+    #[test]
+    fn keyed_digests_are_those_of_the_standard() {
+        let counted: Vec<u8> = (1..=25).collect();
+        let long = b"This is a test using a larger than block-size key and a larger than block-size data. \
+            The key needs to be hashed before being used by the HMAC algorithm.";
+        let cases: [(&[u8], &[u8], &str); 6] = [
+            (&[0x0b; 20], b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
+            (
+                b"Jefe",
+                b"what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (&[0xaa; 20], &[0xdd; 50], "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"),
+            (&counted, &[0xcd; 50], "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b"),
+            (
+                &[0xaa; 131],
+                b"Test Using Larger Than Block-Size Key - Hash Key First",
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+            ),
+            (&[0xaa; 131], long, "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"),
+        ];
+        for (key, message, expected) in cases {
+            assert_eq!(tag(&keyed(key), message), expected);
+        }
+    }
 }

@@ -39,9 +39,11 @@ fn each(of: &Expr, replace: &mut dyn FnMut(&Expr) -> Option<Expr>) -> Expr {
     }
     let mut walk = |part: &Expr| each(part, replace);
     let kind = match &of.kind {
-        kind @ (ExprKind::Literal(_) | ExprKind::Column(_) | ExprKind::AsOf | ExprKind::Aggregate(_)) => {
-            kind.clone()
-        }
+        kind @ (ExprKind::Literal(_)
+        | ExprKind::Secret(_)
+        | ExprKind::Column(_)
+        | ExprKind::AsOf
+        | ExprKind::Aggregate(_)) => kind.clone(),
         ExprKind::Call(name, args) => ExprKind::Call(name, args.iter().map(walk).collect()),
         ExprKind::Case(branches, otherwise) => {
             let branches = branches.iter().map(|(condition, value)| (walk(condition), walk(value))).collect();

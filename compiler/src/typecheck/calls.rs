@@ -6,8 +6,9 @@ use feat_dsl::ast::{self, Arg, Call, Expr, FnDecl, ItemKind, Suffix};
 use feat_dsl::diagnostic::Diagnostic;
 use feat_dsl::span::Span;
 use feat_kernel::types::{Slot, Type};
+use feat_kernel::value::Value;
 
-use super::{Checker, Frame, Place, Scope, is_aggregate};
+use super::{Checker, Frame, Place, Scope, constant_value, is_aggregate};
 use crate::codes;
 use crate::context::Context;
 use crate::functions::{self, cast};
@@ -19,7 +20,7 @@ use crate::similar::suggestion;
 use crate::types;
 
 /// Functions of the language that are not compiled by this version.
-const WAITING: [&str; 46] = [
+const WAITING: [&str; 45] = [
     "bucketize",
     "one_hot",
     "log1p_signed",
@@ -65,7 +66,6 @@ const WAITING: [&str; 46] = [
     "l2_norm",
     "cosine_distance",
     "inner_product",
-    "secret",
 ];
 
 /// Aggregates of expectations, which wait with them.
@@ -88,8 +88,10 @@ impl<'p> Checker<'_, '_, 'p> {
         if own.is_none() && is_aggregate(self.cx, name) {
             return self.aggregate(call, suffix, span);
         }
-        let known =
-            own.is_some() || name == "try_cast" || functions::find(name).is_some() || WAITING.contains(&name);
+        let known = own.is_some()
+            || matches!(name, "try_cast" | "secret")
+            || functions::find(name).is_some()
+            || WAITING.contains(&name);
         if let Some(suffix) = suffix.filter(|_| known) {
             return Err(self.report(
                 Diagnostic::error(
@@ -118,6 +120,12 @@ impl<'p> Checker<'_, '_, 'p> {
         }
         if name == "try_cast" {
             return self.try_cast(call, span);
+        }
+        if name == "secret" {
+            return self.secret(call, span);
+        }
+        if name == "hmac_sha256" {
+            self.expect_key(call)?;
         }
         if let Some(function) = functions::find(name) {
             let mut args = self.placed(function, call, want)?;
@@ -257,6 +265,71 @@ impl<'p> Checker<'_, '_, 'p> {
             }
         }
         typed.into_iter().flatten().collect()
+    }
+
+    /// Notes where the key of a keyed hash stands: a secret may stand nowhere else.
+    fn expect_key(&mut self, call: &Call) -> Checked<()> {
+        let key = call.args.iter().enumerate().find_map(|(place, arg)| match arg {
+            Arg::Named(name, expr) if name.node == "key" => Some(expr),
+            Arg::Value(expr) if place == 1 => Some(expr),
+            _ => None,
+        });
+        let Some(key) = key else { return Ok(()) };
+        if let ast::ExprKind::Call(inner, None) = &*key.kind
+            && inner.function.node == "secret"
+        {
+            self.keys.push(key.span.0);
+            return Ok(());
+        }
+        let name = &call.function.node;
+        Err(self.report(
+            Diagnostic::error(codes::SECRET, key.span.0, format!("the key of `{name}` is not a secret"))
+                .label("for everybody to read")
+                .help("write `key: secret(\"name\")`; the environment has its value"),
+        ))
+    }
+
+    /// `secret("name")` where a key is expected.
+    fn secret(&mut self, call: &Call, span: Span) -> Checked<ir::Expr> {
+        if !self.keys.contains(&span) {
+            return Err(self.report(
+                Diagnostic::error(codes::SECRET, span, "a secret is used other than as a key")
+                    .label("would be seen")
+                    .help("only `hmac_sha256(x, key: secret(\"name\"))` takes one"),
+            ));
+        }
+        let [Arg::Value(name)] = call.args.as_slice() else {
+            return Err(self.report(
+                Diagnostic::error(codes::ARGUMENTS, span, "`secret` takes a name")
+                    .label("arguments")
+                    .note("it is written `secret(\"name\")`"),
+            ));
+        };
+        let at = name.span.0;
+        let loops = Rc::clone(&self.frame.loops);
+        let constant = self.cx.project.constant(name, self.frame.file, &loops, &mut self.cx.report)?;
+        let word = |name: &str| {
+            name.starts_with(|first: char| first.is_ascii_alphabetic())
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        let name = match constant_value(&constant) {
+            Some(Value::Str(name)) if word(&name) => name,
+            _ => {
+                let message = "`secret` needs a name of letters, digits and `_`, written in the text";
+                return Err(
+                    self.report(Diagnostic::error(codes::CONSTANT, at, message).label("not such a name"))
+                );
+            }
+        };
+        let secret = self.cx.secrets.secret(&name);
+        if secret.value().is_none() {
+            let message = format!("secret `{name}` is not set");
+            let diagnostic = Diagnostic::error(codes::UNSET, span, message)
+                .label("needed to run")
+                .help(format!("set `{}` in the environment", secret.variable()));
+            self.cx.unset.entry(name.to_uppercase()).or_insert(diagnostic);
+        }
+        Ok(ir::Expr { kind: ir::ExprKind::Secret(secret), slot: Slot::required(Type::String), span })
     }
 
     fn try_cast(&mut self, call: &Call, span: Span) -> Checked<ir::Expr> {

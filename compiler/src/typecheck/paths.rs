@@ -555,11 +555,11 @@ impl<'p> Checker<'_, '_, 'p> {
 /// How many parts an expression has.
 fn size(expr: &ir::Expr) -> usize {
     use ir::ExprKind::{
-        Aggregate, AsOf, Call, Case, Cast, Column, Field, List, Literal, Map, Struct, TryCast,
+        Aggregate, AsOf, Call, Case, Cast, Column, Field, List, Literal, Map, Secret, Struct, TryCast,
     };
     let all = |exprs: &[ir::Expr]| exprs.iter().map(size).sum::<usize>();
     1 + match &expr.kind {
-        Literal(_) | Column(_) | AsOf => 0,
+        Literal(_) | Secret(_) | Column(_) | AsOf => 0,
         Cast(inner) | TryCast(inner) | Field(inner, _) => size(inner),
         Call(_, exprs) | List(exprs) | Struct(exprs) => all(exprs),
         Map(entries) => entries.iter().map(|(key, value)| size(key) + size(value)).sum(),
