@@ -35,6 +35,7 @@ mod choose;
 mod compare;
 pub(crate) mod decimal;
 mod hash;
+mod holiday;
 mod logic;
 mod math;
 mod nested;
@@ -221,6 +222,7 @@ pub fn all() -> impl Iterator<Item = &'static Function> {
         text::FUNCTIONS,
         time::FUNCTIONS,
         zoned::FUNCTIONS,
+        holiday::FUNCTIONS,
         hash::FUNCTIONS,
         nested::FUNCTIONS,
     ]
@@ -259,6 +261,11 @@ pub fn operator(op: BinaryOp) -> &'static str {
         BinaryOp::Div => "truediv",
         BinaryOp::Rem => "rem",
     }
+}
+
+/// The version of the data that `name` knows beside its arguments, which is part of its meaning.
+pub(crate) fn data(name: &str) -> Option<&'static str> {
+    (name == "is_holiday").then_some(holiday::DATA)
 }
 
 /// Settles the types of a call of `name` with `args`.

@@ -10,6 +10,7 @@ use feat_kernel::types::{Slot, Type};
 use feat_kernel::value::Value;
 use feat_kernel::window::{Reach, Window};
 
+use crate::functions;
 use crate::ir::{self, Expr, ExprKind, SourceKind};
 use crate::plan::MeaningHash;
 
@@ -123,6 +124,9 @@ impl Meaning {
                 self.tag(3);
                 self.text(name);
                 self.list(args, Self::expr);
+                if let Some(version) = functions::data(name) {
+                    self.text(version);
+                }
             }
             ExprKind::Case(branches, otherwise) => {
                 self.tag(4);
