@@ -875,8 +875,19 @@ pub struct Suffix {
 pub enum WindowClause {
     /// `over …`
     Over(Over),
-    /// `next d after e`
-    Next(Spanned<LengthExpr>, Option<Spanned<i64>>),
+    /// `next …`
+    Next(Next),
+}
+
+/// `next d after e`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Next {
+    /// How far it looks.
+    pub length: Spanned<LengthExpr>,
+    /// How long after the instant it begins.
+    pub after: Option<Spanned<i64>>,
+    /// All of it.
+    pub span: Place,
 }
 
 /// `over windows every h offset d along c`.

@@ -1,6 +1,6 @@
 //! Typecheck, the aggregates: arguments over one row, `where`, `by`, window, and the kernel's answer.
 
-use feat_dsl::ast::{Arg, Call, Expr, Ident, Over, Suffix, WindowClause, Windows};
+use feat_dsl::ast::{self, Arg, Call, Expr, Ident, Over, Suffix, WindowClause, Windows};
 use feat_dsl::diagnostic::Diagnostic;
 use feat_dsl::span::Span;
 use feat_kernel::agg::{BindError, bind};
@@ -324,13 +324,12 @@ impl Checker<'_, '_, '_> {
         let file = self.frame.file;
         let loops = std::rc::Rc::clone(&self.frame.loops);
         match clause {
-            WindowClause::Next(length, after) => {
+            WindowClause::Next(ast::Next { length, after, span: at }) => {
                 if self.frame.place != Place::Label {
-                    let at = length.span;
                     return Err(self.report(
                         Diagnostic::error(
                             codes::LOOKS_FORWARD,
-                            at,
+                            at.0,
                             "`next` looks into the future and is only allowed in `labels`",
                         )
                         .label("leak")

@@ -201,10 +201,10 @@ fn write_suffix(text: &mut String, suffix: &Suffix) {
     }
     match &suffix.window {
         Some(WindowClause::Over(over)) => write_over(text, over),
-        Some(WindowClause::Next(length, after)) => {
+        Some(WindowClause::Next(next)) => {
             text.push_str(" next ");
-            text.push_str(&self::length(length));
-            text.push_str(&clause("after", after.as_ref().map(|after| duration(after.node))));
+            text.push_str(&length(&next.length));
+            text.push_str(&clause("after", next.after.as_ref().map(|after| duration(after.node))));
         }
         None => {}
     }

@@ -5,8 +5,8 @@ use super::item::docs;
 use super::literal::share_digits;
 use super::node::{Builder, Node, Nodes, inner};
 use crate::ast::{
-    DerivedDecl, FeatureDef, FeatureMember, GroupDecl, LengthExpr, MemberLoop, OfEntity, Over, Path, Setting,
-    SettingValue, Suffix, WindowClause, WindowExpr, WindowItem, Windows,
+    DerivedDecl, FeatureDef, FeatureMember, GroupDecl, LengthExpr, MemberLoop, Next, OfEntity, Over, Path,
+    Setting, SettingValue, Suffix, WindowClause, WindowExpr, WindowItem, Windows,
 };
 use crate::span::Spanned;
 
@@ -124,7 +124,8 @@ impl Builder {
         }
         let mut parts = inner(node.clone());
         let length = self.length(&parts.must());
-        WindowClause::Next(length, parts.next().map(|after| self.duration(&after)))
+        let after = parts.next().map(|after| self.duration(&after));
+        WindowClause::Next(Next { length, after, span: self.place(node) })
     }
 
     fn over(&mut self, node: &Node) -> Over {
