@@ -11,6 +11,7 @@
 //! | `project` | syntax trees | items by full name, loops over items unrolled |
 //! | `entities`, `sources` | declarations | keys and columns |
 //! | `groups`, `derived` | definitions | typed features; `typecheck` and `windowing` do the expressions |
+//! | `carried`, `units`, `personal` | typed values, `@unit`, `@pii` | what columns and features carry |
 //! | `services`, `datasets`, `testing` | selections, spines, rows | what is served, trained on and tested |
 //! | [`lower`] | [`ir::Model`] | [`plan::Plans`] |
 //!

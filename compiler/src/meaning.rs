@@ -229,3 +229,25 @@ pub(crate) fn bytes(expr: &Expr) -> Vec<u8> {
     meaning.expr(expr);
     meaning.into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use feat_dsl::span::Span;
+    use feat_kernel::types::{Slot, Type};
+
+    use super::bytes;
+    use crate::functions::data;
+    use crate::ir::{Expr, ExprKind};
+
+    #[test]
+    fn a_function_with_data_of_its_own_means_its_version_too() {
+        let version = data("is_holiday").expect("holidays are data");
+        let call = |name| Expr {
+            kind: ExprKind::Call(name, Vec::new()),
+            slot: Slot::nullable(Type::Bool),
+            span: Span::default(),
+        };
+        let holds = |name| bytes(&call(name)).windows(version.len()).any(|part| part == version.as_bytes());
+        assert!(holds("is_holiday") && !holds("is_weekend"));
+    }
+}
