@@ -7,19 +7,19 @@ use feat_compiler::plan::{DerivedUse, GroupUse, Plans, ServicePlan};
 use feat_dsl::source_map::SourceMap;
 
 /// Two packages with a group `stats`; the second one's entity has two roles in a ride.
-const PACKAGES: &str = r"
-package a
+const PACKAGES: &str = r#"
+@owner("a@example.com") package a
 entity cell(h3: string)
 source calls: events { h3: string  ts: timestamp  time ts  known after 1s }
 features stats of cell from calls { n = count() over 1h }
 derived twice of cell { x = stats.n * 2 }
 
 // file
-package b
+@owner("b@example.com") package b
 import a { cell }
 source rides: events { h3: string  ts: timestamp  time ts  known after 1s }
 features stats of cell from rides { n = count() over 1d  m = count() over 7d }
-";
+"#;
 
 /// The plans of [`PACKAGES`] and a file of a third package.
 fn plans(text: &str) -> Plans {
@@ -87,7 +87,7 @@ fn reads(service: &ServicePlan) -> Vec<(String, String, Vec<&str>)> {
 #[test]
 fn a_derived_group_reads_the_group_that_was_written_and_not_its_own_package_s() {
     let service = service(
-        "package c\nimport a { cell }\n\
+        "@owner(\"c@example.com\") package c\nimport a { cell }\n\
          source own: events { h3: string  ts: timestamp  time ts  known after 1s }\n\
          features stats of cell from own { n = count() over 1h }\n\
          derived d of cell { x = b.stats.m }\n\
@@ -99,7 +99,7 @@ fn a_derived_group_reads_the_group_that_was_written_and_not_its_own_package_s() 
 #[test]
 fn a_derived_group_may_read_two_groups_of_one_name() {
     let service = service(
-        "package c\nimport a { cell }\nderived d of cell { x = a.stats.n  y = b.stats.n + x }\n\
+        "@owner(\"c@example.com\") package c\nimport a { cell }\nderived d of cell { x = a.stats.n  y = b.stats.n + x }\n\
          service s of cell { d.* }",
     );
     let read = |group: &str| ("n".to_owned(), group.to_owned(), vec!["h3"]);
@@ -110,7 +110,7 @@ fn a_derived_group_may_read_two_groups_of_one_name() {
 
 #[test]
 fn a_service_may_select_from_two_groups_of_one_name() {
-    let service = service("package c\nimport a { cell }\nservice s of cell { a.stats.n  b.stats.m }");
+    let service = service("@owner(\"c@example.com\") package c\nimport a { cell }\nservice s of cell { a.stats.n  b.stats.m }");
     assert_eq!(
         selected(&service),
         [("stats.n", "stats__n", "a.stats".to_owned()), ("stats.m", "stats__m", "b.stats".to_owned())]
@@ -120,7 +120,7 @@ fn a_service_may_select_from_two_groups_of_one_name() {
 #[test]
 fn a_service_and_what_it_computes_may_read_two_groups_of_one_name() {
     let service = service(
-        "package c\nimport a { cell }\nderived d of cell { x = a.stats.n }\n\
+        "@owner(\"c@example.com\") package c\nimport a { cell }\nderived d of cell { x = a.stats.n }\n\
          service s of cell { b.stats.n  d.x }",
     );
     assert_eq!(reads(&service), [("n".to_owned(), "a.stats".to_owned(), vec!["h3"])]);
@@ -130,7 +130,7 @@ fn a_service_and_what_it_computes_may_read_two_groups_of_one_name() {
 #[test]
 fn a_derived_group_keeps_its_key_beside_a_selection_by_another_role() {
     let service = service(
-        "package c\nimport a { cell }\n\
+        "@owner(\"c@example.com\") package c\nimport a { cell }\n\
          derived d of dropoff: cell { x = a.stats.n }\n\
          service s of pickup: cell, dropoff: cell { pickup.a.stats.n  dropoff.d.x }",
     );
@@ -141,7 +141,7 @@ fn a_derived_group_keeps_its_key_beside_a_selection_by_another_role() {
 #[test]
 fn a_derived_group_of_two_roles_is_computed_for_each() {
     let service = service(
-        "package c\nimport a { cell }\n\
+        "@owner(\"c@example.com\") package c\nimport a { cell }\n\
          service s of pickup: cell, dropoff: cell { pickup.a.twice.x  dropoff.a.twice.x }",
     );
     let keys: Vec<&str> = service.keys.iter().map(|(name, _)| name.as_str()).collect();
@@ -161,7 +161,7 @@ fn a_derived_group_of_two_roles_is_computed_for_each() {
 #[test]
 fn one_group_of_one_key_is_read_once() {
     let service = service(
-        "package c\nimport a { cell }\n\
+        "@owner(\"c@example.com\") package c\nimport a { cell }\n\
          derived d of pickup: cell, dropoff: cell { x = pickup.a.stats.n - dropoff.a.stats.n }\n\
          service s of pickup: cell, dropoff: cell { pickup.a.stats.n  d.x }",
     );
