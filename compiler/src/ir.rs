@@ -170,6 +170,13 @@ pub struct Expect {
     pub message: Option<String>,
 }
 
+impl Expect {
+    /// Whether it decides about rows. One that warns, or speaks of a share of all rows, only counts.
+    pub fn judges(&self) -> bool {
+        self.share.is_none() && self.action != feat_dsl::ast::Action::Warn
+    }
+}
+
 /// `parquet("path")`, `kafka("topic", format: "json")`, …
 #[derive(Clone, Debug, PartialEq)]
 pub struct Connector {

@@ -208,11 +208,7 @@ impl Meaning {
         });
         self.option(source.lateness, Self::micros);
         self.option(source.since, |meaning, since| meaning.number(since.0));
-        let expects: Vec<&ir::Expect> = source
-            .expects
-            .iter()
-            .filter(|expect| expect.share.is_none() && expect.action != feat_dsl::ast::Action::Warn)
-            .collect();
+        let expects: Vec<&ir::Expect> = source.expects.iter().filter(|expect| expect.judges()).collect();
         self.list(&expects, |meaning, expect| {
             meaning.text(&format!("{:?}", expect.action));
             meaning.expr(&expect.condition);

@@ -110,7 +110,9 @@ fn a_derived_group_may_read_two_groups_of_one_name() {
 
 #[test]
 fn a_service_may_select_from_two_groups_of_one_name() {
-    let service = service("@owner(\"c@example.com\") package c\nimport a { cell }\nservice s of cell { a.stats.n  b.stats.m }");
+    let service = service(
+        "@owner(\"c@example.com\") package c\nimport a { cell }\nservice s of cell { a.stats.n  b.stats.m }",
+    );
     assert_eq!(
         selected(&service),
         [("stats.n", "stats__n", "a.stats".to_owned()), ("stats.m", "stats__m", "b.stats".to_owned())]

@@ -182,6 +182,22 @@ fn rows_are_rejected_by_the_first_test_they_fail_and_counts_add_up() {
 }
 
 #[test]
+fn an_expectation_that_warns_changes_neither_rows_nor_meaning() {
+    let clauses = "expect cents > 0 else warn\n  expect unused > 0 else warn";
+    let (plain, warned) = (group("", "", ""), group(clauses, "", ""));
+    assert_eq!(plain.meaning, warned.meaning);
+    // `cents`, which only the expectations read, is null, and `unused` of another row overflows.
+    let rows: Vec<Row<'_>> = vec![
+        (Some("u"), None, "card", None, "a", "7", 1, 1),
+        (Some("u"), None, "card", Some(9), "a", "7", 1, 1),
+        (Some("u"), None, "card", Some(1), "a", "7", 1, 1),
+    ];
+    let prepared = prepared(&warned, &rows, Mode::AsKnown, None);
+    assert_eq!(reasons(&prepared), [""; 0]);
+    assert_eq!((prepared.counts.admitted, prepared.counts.warned), (3, 3));
+}
+
+#[test]
 fn a_row_counts_from_the_later_of_its_declaration_and_the_log() {
     let rows = [GOOD, (Some("u"), None, "card", Some(1), "b", "7", 3_000, 2_000)];
     let clock = Int64Array::from(vec![1_500, 9_000]);

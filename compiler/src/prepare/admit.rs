@@ -25,15 +25,23 @@ pub(super) struct Admission {
     required: Vec<Arc<str>>,
     /// Those among them with a closed domain.
     domains: Vec<(Arc<str>, Arc<[String]>)>,
-    /// The computed columns that are needed, then the source's `where`s, then its expectations.
+    /// The computed columns that are read, then the source's `where`s, then its expectations.
     evaluator: Evaluator,
-    computed: Vec<(Arc<str>, Slot)>,
+    computed: Vec<Computed>,
     filters: usize,
     expects: Vec<Expectation>,
     since: Option<Instant>,
     lateness: Option<Micros>,
     key: Vec<String>,
     clock: Clock,
+}
+
+#[derive(Clone, Debug)]
+struct Computed {
+    name: Arc<str>,
+    slot: Slot,
+    /// Whether more than a warning reads it, so that a row for which it errs is out.
+    judged: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -89,8 +97,11 @@ impl Admission {
             },
             _ => Clock::Static,
         };
-        let used = || source.columns.iter().filter(|column| needed.contains(column.name.as_str()));
+        // What only warnings read is read, and rejects nothing: it is no part of the meaning.
+        let read = closure(source, needed.clone(), source.expects.iter());
+        let used = || source.columns.iter().filter(|column| read.contains(column.name.as_str()));
         let stored = || used().filter(|column| column.value.is_none());
+        let judged = |column: &ir::Column| needed.contains(column.name.as_str());
         let computed = || used().filter_map(|column| column.value.as_ref().map(|value| (column, value)));
         let mut exprs: Vec<(String, ir::Expr)> =
             computed().map(|(column, value)| (column.name.clone(), value.clone())).collect();
@@ -109,10 +120,11 @@ impl Admission {
             source_name: source.name.name.clone(),
             stored: stored().map(|column| column.name.clone()).collect(),
             required: stored()
-                .filter(|column| !column.slot.nullable)
+                .filter(|column| judged(column) && !column.slot.nullable)
                 .map(|column| column.name.as_str().into())
                 .collect(),
             domains: stored()
+                .filter(|column| judged(column))
                 .filter_map(|column| match &column.slot.ty {
                     Type::Enum(names) => Some((column.name.as_str().into(), Arc::clone(names))),
                     _ => None,
@@ -120,7 +132,11 @@ impl Admission {
                 .collect(),
             evaluator: Evaluator::new(&scope, &exprs),
             computed: computed()
-                .map(|(column, _)| (column.name.as_str().into(), column.slot.clone()))
+                .map(|(column, _)| Computed {
+                    name: column.name.as_str().into(),
+                    slot: column.slot.clone(),
+                    judged: judged(column),
+                })
                 .collect(),
             filters: source.filters.len(),
             expects: source.expects.iter().map(expectation).collect(),
@@ -188,7 +204,7 @@ impl Admission {
             fields.push(field.clone().with_nullable(true));
             columns.push(Arc::clone(batch.column(at)));
         }
-        for ((name, slot), column) in self.computed.iter().zip(evaluated) {
+        for (Computed { name, slot, .. }, column) in self.computed.iter().zip(evaluated) {
             fields.push(Field::new(name.as_ref(), slot.ty.arrow(), true));
             columns.push(Arc::clone(column));
         }
@@ -211,11 +227,16 @@ impl Admission {
         for (at, errors) in errors.iter().enumerate() {
             let Some(errors) = errors else { continue };
             let what = match self.computed.get(at) {
-                Some((name, _)) => Arc::clone(name),
-                None if at < self.computed.len() + self.filters => "where".into(),
-                None => Arc::clone(&self.expects[at - self.computed.len() - self.filters].text),
+                Some(computed) => computed.judged.then(|| Arc::clone(&computed.name)),
+                None if at < self.computed.len() + self.filters => Some("where".into()),
+                None => {
+                    let expect = &self.expects[at - self.computed.len() - self.filters];
+                    (expect.action != Action::Warn).then(|| Arc::clone(&expect.text))
+                }
             };
-            test.reject(errors, &Reason::Error(what));
+            if let Some(what) = what {
+                test.reject(errors, &Reason::Error(what));
+            }
         }
     }
 
@@ -267,8 +288,22 @@ pub(crate) fn needed<'a>(source: &'a ir::Source, mut names: BTreeSet<&'a str>) -
         names.extend(source.time.as_deref());
         names.extend(source.known.column.as_deref());
     }
-    for expr in source.filters.iter().chain(source.expects.iter().map(|expect| &expect.condition)) {
-        each_column(expr, &mut |name, _| {
+    for filter in &source.filters {
+        each_column(filter, &mut |name, _| {
+            names.insert(name);
+        });
+    }
+    closure(source, names, source.expects.iter().filter(|expect| expect.judges()))
+}
+
+/// `names`, what `expects` read, and everything that these are computed from.
+fn closure<'a>(
+    source: &'a ir::Source,
+    mut names: BTreeSet<&'a str>,
+    expects: impl Iterator<Item = &'a ir::Expect>,
+) -> BTreeSet<&'a str> {
+    for expect in expects {
+        each_column(&expect.condition, &mut |name, _| {
             names.insert(name);
         });
     }
@@ -290,7 +325,7 @@ fn has_time(source: &ir::Source) -> bool {
 /// An expectation with a share says something of many rows, which one batch cannot judge: its rows
 /// are counted.
 fn expectation(expect: &ir::Expect) -> Expectation {
-    let action = if expect.share.is_some() { Action::Warn } else { expect.action };
+    let action = if expect.judges() { expect.action } else { Action::Warn };
     Expectation { action, text: expect.text.as_str().into(), message: expect.message.clone() }
 }
 
