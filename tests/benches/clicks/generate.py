@@ -1,12 +1,13 @@
 """Seeded click data: events in order of arrival (disorder, ties, nulls), a spine, two tables.
 
-python generate.py OUT_DIR [--events 5000000] [--users 100000] [--spine 500000] [--seed 7]
+python generate.py OUT_DIR [--events 5000000] [--users 100000] [--spine 500000] [--seed 7] [--json ROWS]
 
-Writes events, spine, profile and user_stats as Parquet. Users are drawn by a Zipf law, 60 days from
+Writes events, spine, profile and user_stats as Parquet, and the first ROWS events as JSON lines too. Users are drawn by a Zipf law, 60 days from
 2026-01-01; the spine falls into the last 30, so that a window of 30 days is always full. About 2 % of
 spine rows stand exactly on an event of their user (it must not count), 1 % name unknown users.
 """
 import argparse
+import json
 import pathlib
 
 import numpy as np
@@ -35,6 +36,7 @@ def main():
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--spine", type=int, default=500_000)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--json", type=int, default=0)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([given.seed, given.events])
@@ -49,14 +51,18 @@ def main():
     order = np.argsort(arrival, kind="stable")
     user, ts = user[order], ts[order]
     price = np.round(np.exp(rng.normal(3, 1, count)), 2)
-    pq.write_table(
-        pa.table({
-            "event_id": pa.array(np.arange(count)),
-            "user_id": pa.array(user, mask=rng.random(count) < 0.001),
-            "price": pa.array(price, mask=rng.random(count) < 0.1),
-            "ts": times(ts),
-        }),
-        given.out / "events.parquet", compression="zstd", row_group_size=250_000)
+    events = pa.table({
+        "event_id": pa.array(np.arange(count)),
+        "user_id": pa.array(user, mask=rng.random(count) < 0.001),
+        "price": pa.array(price, mask=rng.random(count) < 0.1),
+        "ts": times(ts),
+    })
+    pq.write_table(events, given.out / "events.parquet", compression="zstd", row_group_size=250_000)
+    if given.json:
+        with open(given.out / "events.json", "w", encoding="utf-8") as lines:
+            for row in events.slice(0, given.json).to_pylist():
+                row["ts"] = row["ts"].strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+                lines.write(json.dumps(row) + "\n")
 
     rows = given.spine
     asked = zipf_users(rng, given.users, rows)

@@ -1,0 +1,33 @@
+//! The works that one process measures, each by the median of several runs:
+//!
+//! ```text
+//! cargo bench -p feat-tests -- compile
+//! cargo bench -p feat-tests -- lookup DATA_DIR
+//! cargo bench -p feat-tests -- replay DATA_DIR
+//! ```
+//!
+//! `DATA_DIR` is what `clicks/generate.py` writes, `replay` with its `--json`. Beside other programs
+//! feat is measured by `compare.py`. Nothing here is asserted: machines differ.
+#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+
+mod clicks;
+mod compile;
+mod lookup;
+mod replay;
+mod stopwatch;
+
+use std::path::PathBuf;
+
+fn main() -> Result<(), String> {
+    // Cargo says `--bench` to every bench.
+    let mut given = std::env::args().skip(1).filter(|word| word != "--bench");
+    let work = given.next().unwrap_or_default();
+    let data = given.next().map(PathBuf::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().map_err(|cause| cause.to_string())?;
+    match (work.as_str(), data) {
+        ("compile", _) => compile::measure(),
+        ("lookup", Some(data)) => runtime.block_on(lookup::measure(&data)),
+        ("replay", Some(data)) => runtime.block_on(replay::measure(&data)),
+        _ => Err("say which work: compile, lookup DATA_DIR, replay DATA_DIR".to_owned()),
+    }
+}
