@@ -10,6 +10,7 @@ use feat_compiler::plan::{GroupPlan, Plans};
 use feat_compiler::secrets::Secrets;
 use feat_compiler::{compile, compile_with, explain, print};
 use feat_dsl::source_map::SourceMap;
+use feat_kernel::agg::Part;
 use feat_kernel::column;
 use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::Type;
@@ -133,6 +134,29 @@ fn equal_aggregates_share_their_states_and_outputs() {
     assert_eq!(outputs("ctr"), &both);
     assert!(plan.features[7].private);
     assert_eq!(plan.prepare.columns(), ["user_id", "item_id", "price", "clicked", "ts"]);
+}
+
+#[test]
+fn what_a_mean_keeps_is_kept_once() {
+    let text = PROJECT.to_owned()
+        + "\nfeatures paid of user from views {\n  s = sum(price) over 1d\n  a = avg(price) over [1d, 7d]\n  \
+           c = count(price) over 1d\n  all = count() over 1d\n  cheap = sum(price) where clicked over 1d\n}\n";
+    let paid = group(&plans(&text), "paid");
+    let view = &paid.view;
+    assert_eq!(view.cells.len(), 3, "the mean, the rows, the sum with a condition: {:?}", view.cells);
+    let read: Vec<(usize, usize, Part)> =
+        view.outputs.iter().map(|output| (output.cell, output.window, output.part)).collect();
+    assert_eq!(
+        read,
+        [
+            (0, 0, Part::Sum),
+            (0, 0, Part::Whole),
+            (0, 1, Part::Whole),
+            (0, 0, Part::Count),
+            (1, 0, Part::Whole),
+            (2, 0, Part::Whole)
+        ]
+    );
 }
 
 #[test]

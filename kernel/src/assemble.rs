@@ -118,13 +118,14 @@ fn assemble_cell(
             // before it.
             add(&mut state, if whole { Interval { start: Instant::MIN, ..interval } } else { interval });
             let base = blob.and_then(|blob| blob.base.as_ref()).filter(|_| whole);
+            let part = view.outputs[output].part;
             outcomes[output] = match base.zip(view.base().iter().position(|&at| at == cell)) {
                 Some((base, at)) => {
                     let mut state = state.clone();
                     aggregator.merge(&mut state, &base[at]);
-                    aggregator.finish(&state, interval)
+                    aggregator.finish_part(&state, interval, part)
                 }
-                None => aggregator.finish(&state, interval),
+                None => aggregator.finish_part(&state, interval, part),
             };
         }
     }

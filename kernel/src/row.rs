@@ -46,12 +46,19 @@ pub trait Row<'a> {
     /// What it gives to an aggregate over the argument columns `args`.
     #[inline]
     fn input(&self, args: &[usize]) -> Input<'a> {
+        Input { at: self.place(), ..self.values(args) }
+    }
+
+    /// The same without tie-break bytes, for an aggregate that is not
+    /// [ordered](crate::agg::Aggregate::ORDERED).
+    #[inline]
+    fn values(&self, args: &[usize]) -> Input<'a> {
         let (x, y) = match args {
             [] => (ValueRef::Null, ValueRef::Null),
             [x] => (self.arg(*x), ValueRef::Null),
             [x, y, ..] => (self.arg(*x), self.arg(*y)),
         };
-        Input { x, y, at: self.place() }
+        Input { x, y, at: Place { tau: self.tau(), tie: &[] } }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a group keeps per key: cells, windows, and which of them make its outputs.
 
-use crate::agg::{Aggregator, State};
+use crate::agg::{Aggregator, Part, State};
 use crate::time::Micros;
 use crate::types::Type;
 use crate::window::{Reach, Window};
@@ -16,13 +16,15 @@ pub struct Cell {
     pub mask: Option<usize>,
 }
 
-/// One value that is read: a cell over a window.
+/// One value that is read: a cell over a window, or a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Output {
     /// Place in [`View::cells`].
     pub cell: usize,
     /// Place in [`View::windows`].
     pub window: usize,
+    /// What of the state is read.
+    pub part: Part,
 }
 
 /// Which rows count once.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use feat_kernel::agg::{self, Outcome};
+use feat_kernel::agg::{self, Outcome, Part};
 use feat_kernel::assemble::{Presence, assemble};
 use feat_kernel::blob::Blob;
 use feat_kernel::row::{Kept, Row};
@@ -74,7 +74,9 @@ fn draw() -> impl Strategy<Value = Draw> {
                 cell("avg", true, None),
             ];
             let outputs = (0..windows.len())
-                .flat_map(|window| (0..cells.len()).map(move |cell| Output { cell, window }))
+                .flat_map(|window| {
+                    (0..cells.len()).map(move |cell| Output { cell, window, part: Part::Whole })
+                })
                 .collect();
             let view = View {
                 args: vec![Type::Int],

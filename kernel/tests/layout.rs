@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use feat_kernel::agg;
+use feat_kernel::agg::{self, Part};
 use feat_kernel::blob::Blob;
 use feat_kernel::key::{EntityKey, partition};
 use feat_kernel::layout::{Marker, blob_key, marker_key};
@@ -37,7 +37,7 @@ fn view() -> View {
             over(7 * Micros::DAY.0, Micros::HOUR),
             Window { reach: Reach::All(Instant::MIN), hop: Micros::DAY, offset: Micros::ZERO },
         ],
-        outputs: (0..9).map(|at| Output { cell: at / 3, window: at % 3 }).collect(),
+        outputs: (0..9).map(|at| Output { cell: at / 3, window: at % 3, part: Part::Whole }).collect(),
         dedupe: Some(Dedupe { within: Some(Micros::DAY) }),
         ttl: None,
         ties: true,

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
-use feat_kernel::agg::{Aggregate, Outcome, Typed};
+use feat_kernel::agg::{Aggregate, Outcome, Part, Typed};
 use feat_kernel::value::Value;
 use feat_kernel::view::Cell;
 use feat_kernel::window::Interval;
@@ -37,9 +37,14 @@ impl Typed for Start<'_> {
         let Cell { args, mask, .. } = layout.view.cells[cell].clone();
         let depth = layout.rings.iter().filter(|ring| ring.cells.contains(&cell)).count();
         let windows = layout.windows.iter().map(|laid| {
-            let output = laid.outputs.iter().find(|output| output.cell == cell)?;
-            Some(Held {
-                output: output.output,
+            let outputs: Vec<(usize, Part)> = laid
+                .outputs
+                .iter()
+                .filter(|output| output.cell == cell)
+                .map(|output| (output.output, output.part))
+                .collect();
+            (!outputs.is_empty()).then(|| Held {
+                outputs,
                 ring: laid.ring,
                 sum: A::State::default(),
                 suffixes: Vec::new(),
@@ -86,7 +91,8 @@ struct Tiles<S> {
 /// tile and all up to the newer part; its last stands for the whole older part.
 #[derive(Debug)]
 struct Held<S> {
-    output: usize,
+    /// What it gives: the output, and what of the state that is.
+    outputs: Vec<(usize, Part)>,
     /// `None`: `over all`, one running state.
     ring: Option<usize>,
     sum: S,
@@ -124,25 +130,25 @@ impl<A: Aggregate> CellLane<A> {
     }
 
     fn release(&mut self, window: u16, from: u32, to: u32, older: u32, head: u32) {
-        let Some(held) = &mut self.windows[usize::from(window)] else { return };
-        let Some(ring) = held.ring else { return };
+        let Some(tiles) = &mut self.windows[usize::from(window)] else { return };
+        let Some(ring) = tiles.ring else { return };
         let closed = &self.rings[ring].closed;
         if self.runs {
             for state in closed.range(from as usize..to as usize) {
-                self.aggregate.take_back(&mut held.sum, state);
+                self.aggregate.take_back(&mut tiles.sum, state);
             }
         } else if older > 0 {
-            held.suffixes.truncate(older as usize);
+            tiles.suffixes.truncate(older as usize);
         } else {
             // The newer part becomes the older: one state per suffix.
-            held.sum = A::State::default();
-            held.suffixes.clear();
+            tiles.sum = A::State::default();
+            tiles.suffixes.clear();
             for state in closed.range(to as usize..head as usize).rev() {
                 let mut suffix = state.clone();
-                if let Some(next) = held.suffixes.last() {
+                if let Some(next) = tiles.suffixes.last() {
                     self.aggregate.merge(&mut suffix, next);
                 }
-                held.suffixes.push(suffix);
+                tiles.suffixes.push(suffix);
             }
         }
     }
@@ -155,22 +161,39 @@ impl<A: Aggregate> CellLane<A> {
         held.suffixes.insert(after, state);
     }
 
-    fn ask(&mut self, window: u16, open: u64, interval: Interval) -> Option<(usize, Outcome)> {
-        let held = self.windows[usize::from(window)].as_ref()?;
+    /// Answers a question; how many outputs did not fit their type.
+    fn ask(
+        &mut self,
+        window: u16,
+        open: u64,
+        interval: Interval,
+        answers: &mut [Vec<Value>],
+        answer: usize,
+    ) -> u64 {
+        let Some(held) = &self.windows[usize::from(window)] else { return 0 };
         let older = held.suffixes.last();
-        if open == 0 && older.is_none() {
-            return Some((held.output, self.aggregate.finish(&held.sum, interval)));
+        let state = if open == 0 && older.is_none() {
+            &held.sum
+        } else {
+            self.scratch.clone_from(&held.sum);
+            if let Some(older) = older {
+                self.aggregate.merge(&mut self.scratch, older);
+            }
+            let mut rings = open;
+            while rings != 0 {
+                self.aggregate.merge(&mut self.scratch, &self.rings[rings.trailing_zeros() as usize].open);
+                rings &= rings - 1;
+            }
+            &self.scratch
+        };
+        let mut overflows = 0;
+        for &(output, part) in &held.outputs {
+            match self.aggregate.finish_part(state, interval, part) {
+                Outcome::Value(value) => answers[output][answer] = value,
+                Outcome::Overflow => overflows += 1,
+            }
         }
-        self.scratch.clone_from(&held.sum);
-        if let Some(older) = older {
-            self.aggregate.merge(&mut self.scratch, older);
-        }
-        let mut rings = open;
-        while rings != 0 {
-            self.aggregate.merge(&mut self.scratch, &self.rings[rings.trailing_zeros() as usize].open);
-            rings &= rings - 1;
-        }
-        Some((held.output, self.aggregate.finish(&self.scratch, interval)))
+        overflows
     }
 }
 
@@ -187,7 +210,8 @@ impl<A: Aggregate> Lane for CellLane<A> {
                 Step::Close { ring } => self.close(usize::from(ring)),
                 Step::Retire { ring, tiles } => {
                     if let Some(ring) = self.rings.get_mut(usize::from(ring)) {
-                        ring.closed.drain(..tiles as usize);
+                        // Nearly always one.
+                        (0..tiles).for_each(|_| drop(ring.closed.pop_front()));
                     }
                 }
                 Step::Take { window, from, to } => self.take(window, from, to),
@@ -195,11 +219,8 @@ impl<A: Aggregate> Lane for CellLane<A> {
                     self.release(window, from, to, older, head);
                 }
                 Step::Ask { window, open, interval, answer } => {
-                    match self.ask(window, open, program.intervals[interval as usize]) {
-                        Some((output, Outcome::Value(value))) => answers[output][answer as usize] = value,
-                        Some((_, Outcome::Overflow)) => overflows += 1,
-                        None => {}
-                    }
+                    let interval = program.intervals[interval as usize];
+                    overflows += self.ask(window, open, interval, answers, answer as usize);
                 }
                 Step::Running { window, row } => {
                     if let Some(held) = &mut self.windows[usize::from(window)] {
@@ -253,6 +274,6 @@ fn update<A: Aggregate>(
 ) {
     let row = page.find(row);
     if mask.is_none_or(|mask| row.mask(mask)) {
-        aggregate.update(state, row.input(args));
+        aggregate.update(state, row.input::<A>(args));
     }
 }

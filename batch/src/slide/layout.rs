@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use feat_kernel::agg::Part;
 use feat_kernel::time::Micros;
 use feat_kernel::view::View;
 use feat_kernel::window::{Reach, Window};
@@ -44,6 +45,8 @@ pub(crate) struct WindowOutput {
     pub(super) cell: usize,
     /// Place among the view's outputs.
     pub(super) output: usize,
+    /// What of the state it is.
+    pub(super) part: Part,
 }
 
 impl Layout {
@@ -90,7 +93,7 @@ impl Layout {
                     .iter()
                     .enumerate()
                     .filter(|(_, output)| output.window == at)
-                    .map(|(output, found)| WindowOutput { cell: found.cell, output })
+                    .map(|(output, found)| WindowOutput { cell: found.cell, output, part: found.part })
                     .collect();
                 WindowLayout { window: *window, ring, outputs }
             })

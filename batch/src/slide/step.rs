@@ -4,6 +4,7 @@
 //! what a cell keeps. So it is worked out once per row and question, and every cell then does the
 //! same steps over states of its own type, one cell after the other.
 
+use feat_kernel::agg::{Aggregate, Input};
 use feat_kernel::row::{BatchRow, Kept, Row, Rows};
 use feat_kernel::window::Interval;
 
@@ -63,9 +64,10 @@ impl<'a> Found<'a> {
 
     /// What the row gives to an aggregate over the argument columns `args`.
     #[inline]
-    pub(super) fn input(&self, args: &[usize]) -> feat_kernel::agg::Input<'a> {
+    pub(super) fn input<A: Aggregate>(&self, args: &[usize]) -> Input<'a> {
         match self {
-            Self::Batch(row) => row.input(args),
+            Self::Batch(row) if A::ORDERED => row.input(args),
+            Self::Batch(row) => row.values(args),
             Self::Aside(row) => row.input(args),
         }
     }

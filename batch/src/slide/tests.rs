@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use feat_kernel::agg::{Aggregator, Outcome, bind};
+use feat_kernel::agg::{Aggregator, Outcome, Part, bind};
 use feat_kernel::row::Kept;
 use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::{Slot, Type};
@@ -36,9 +36,12 @@ fn view(windows: Vec<Window>, ttl: Option<Micros>) -> Arc<View> {
     ];
     let outputs = (0..windows.len())
         .flat_map(|window| {
-            (0..cells.len())
-                .filter(move |cell| (cell + window) % 5 != 4)
-                .map(move |cell| Output { cell, window })
+            (0..cells.len()).filter(move |cell| (cell + window) % 5 != 4).flat_map(move |cell| {
+                // The mean is read by its parts too.
+                let parts =
+                    if cell == 2 { &[Part::Whole, Part::Sum, Part::Count][..] } else { &[Part::Whole] };
+                parts.iter().map(move |&part| Output { cell, window, part })
+            })
         })
         .collect();
     Arc::new(View {
@@ -75,7 +78,7 @@ fn by_definition(view: &View, rows: &[Kept], t: Instant) -> Vec<Outcome> {
             for row in visible.iter().filter(|row| interval.contains(row.tau)) {
                 view.update_cell(output.cell, &mut state, row);
             }
-            view.cells[output.cell].aggregator.finish(&state, interval)
+            view.cells[output.cell].aggregator.finish_part(&state, interval, output.part)
         })
         .collect()
 }
@@ -99,7 +102,9 @@ fn by_slide(
             slide.push(rows[at].tau, At::aside(at));
         }
         if slide.ask(Instant(t), answer) == Standing::Absent {
-            answers.iter_mut().for_each(|column| column[answer] = Value::Null);
+            for column in &mut answers {
+                column[answer] = Value::Null;
+            }
         }
         if answer % settle_every == 0 {
             slide.settle(&page, &mut answers);

@@ -1,6 +1,6 @@
 //! Aggregates become a view: the distinct states of a tile, the distinct windows, and what is read.
 
-use feat_kernel::agg::{Aggregator, Class};
+use feat_kernel::agg::{Aggregator, Class, Part};
 use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::{Slot, Type};
 use feat_kernel::view::{Cell, Dedupe, Output, View};
@@ -68,7 +68,8 @@ impl Builder {
 
     fn output(&mut self, cell: usize, window: Window, slot: Slot, text: &str) -> Expr {
         let window = self.windows.insert_full(window).0;
-        let (at, _) = self.outputs.insert_full(Output { cell, window }, (slot.clone(), text.to_owned()));
+        let output = Output { cell, window, part: Part::Whole };
+        let (at, _) = self.outputs.insert_full(output, (slot.clone(), text.to_owned()));
         column_of(output_name(at), slot)
     }
 
@@ -78,17 +79,42 @@ impl Builder {
         let masks: Vec<Expr> = self.masks.into_values().collect();
         let types: Vec<Type> = args.iter().map(|arg| arg.slot.ty.clone()).collect();
         let dedupe = source.dedupe.as_ref().map(|dedupe| Dedupe { within: dedupe.within });
+        let read: Vec<Output> = self.outputs.keys().copied().collect();
+        let (cells, read) = shared(self.cells.into_values().collect(), read);
         let view = View {
             args: types,
             masks: masks.len(),
-            cells: self.cells.into_values().collect(),
+            cells,
             windows: self.windows.into_iter().collect(),
-            outputs: self.outputs.keys().copied().collect(),
+            outputs: read,
             ttl,
             ties: self.ordered || dedupe.is_some(),
             dedupe,
         };
-        let (outputs, calls) = self.outputs.into_values().unzip();
-        Built { view, args, masks, outputs, calls }
+        let (outputs, texts) = self.outputs.into_values().unzip();
+        Built { view, args, masks, outputs, calls: texts }
     }
+}
+
+/// Reads what a cell keeps from another one that keeps it too, over the same rows and arguments, and
+/// leaves the cell out: `sum(x)` and `count(x)` are parts of `avg(x)`.
+fn shared(cells: Vec<Cell>, mut outputs: Vec<Output>) -> (Vec<Cell>, Vec<Output>) {
+    let keeps = |cell: &Cell| {
+        cells.iter().enumerate().find_map(|(at, other)| {
+            let same = other.args == cell.args && other.mask == cell.mask;
+            let part = other.aggregator.part_for(&cell.aggregator).filter(|_| same)?;
+            Some((at, part))
+        })
+    };
+    let kept: Vec<(usize, Part)> =
+        cells.iter().enumerate().map(|(at, cell)| keeps(cell).unwrap_or((at, Part::Whole))).collect();
+    let left: Vec<usize> = (0..cells.len()).filter(|&at| kept[at].0 == at).collect();
+    for output in &mut outputs {
+        let (cell, part) = kept[output.cell];
+        output.part = part;
+        output.cell = left.binary_search(&cell).expect("invariant: what keeps another is kept itself");
+    }
+    let mut at = 0..;
+    let cells = cells.into_iter().filter(|_| at.next().is_some_and(|at| left.contains(&at))).collect();
+    (cells, outputs)
 }

@@ -59,6 +59,8 @@ impl Edge {
 impl Aggregate for Edge {
     type State = Option<Kept>;
 
+    const ORDERED: bool = true;
+
     #[inline]
     fn update(&self, state: &mut Option<Kept>, input: Input<'_>) {
         if input.x.is_null() && *self != Self::Latest {

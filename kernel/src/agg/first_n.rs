@@ -76,6 +76,8 @@ impl Aggregate for Run {
     /// Ascending in the row order.
     type State = Vec<Kept>;
 
+    const ORDERED: bool = true;
+
     fn update(&self, state: &mut Vec<Kept>, input: Input<'_>) {
         if input.x.is_null() {
             return;

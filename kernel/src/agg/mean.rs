@@ -1,8 +1,10 @@
 //! `avg`: an exact sum and a count.
 
 use super::call::Call;
+use super::count::Count;
 use super::number::{self, Number};
-use super::{Aggregate, Aggregator, Bound, Class, Input, Outcome, Signature};
+use super::sum::Sum;
+use super::{Aggregate, Aggregator, Bound, Class, Input, Outcome, Part, Signature};
 use crate::codec::{CodecError, Reader, put_varint};
 use crate::exact::Exact;
 use crate::types::{Slot, Type};
@@ -66,6 +68,15 @@ impl Aggregate for Mean {
         number::float(self.number.round(&state.sum).map(|sum| sum / state.count as f64))
     }
 
+    #[inline]
+    fn finish_part(&self, state: &Weighed, window: Interval, part: Part) -> Outcome {
+        match part {
+            Part::Whole => self.finish(state, window),
+            Part::Sum => Sum { number: self.number }.finish(&state.sum, window),
+            Part::Count => Count::Values.finish(&state.count, window),
+        }
+    }
+
     fn encode(&self, state: &Weighed, out: &mut Vec<u8>) {
         put_varint(out, state.count);
         state.sum.encode(out);
@@ -111,6 +122,28 @@ mod tests {
             laws::check(&Mean { number: Number::Float }, &floats)?;
             laws::check(&Mean { number: Number::Decimal(2) }, &decimals)?;
             laws::check_bytes(&Mean { number: Number::Decimal(2) }, &noise)?;
+        }
+
+        #[test]
+        fn its_parts_are_what_sum_and_count_give(
+            floats in laws::tiles(laws::floats()),
+            ints in laws::tiles(laws::ints()),
+            decimals in laws::tiles(laws::decimals()),
+        ) {
+            for (number, tiles) in
+                [(Number::Float, floats), (Number::Int, ints), (Number::Decimal(2), decimals)]
+            {
+                let (mean, sum, rows) = (Mean { number }, Sum { number }, tiles.concat());
+                let state = laws::fold(&mean, &rows);
+                prop_assert_eq!(
+                    mean.finish_part(&state, laws::WINDOW, Part::Sum),
+                    sum.finish(&laws::fold(&sum, &rows), laws::WINDOW)
+                );
+                prop_assert_eq!(
+                    mean.finish_part(&state, laws::WINDOW, Part::Count),
+                    Count::Values.finish(&laws::fold(&Count::Values, &rows), laws::WINDOW)
+                );
+            }
         }
     }
 

@@ -71,12 +71,22 @@ pub trait Aggregate: Clone + std::fmt::Debug + PartialEq + Send + 'static {
     /// What is kept. Wide enough for any number of rows: judgements are left to `finish`.
     type State: Clone + std::fmt::Debug + Default + PartialEq + Send;
 
+    /// Whether `update` looks at the row's tie-break bytes.
+    const ORDERED: bool = false;
+
     /// Adds one row that passed the cell's `where`. An aggregate skips a null first argument itself.
     fn update(&self, state: &mut Self::State, input: Input<'_>);
     /// Adds `from` to `into`. `from` is borrowed: a cached tile cannot be changed by a read.
     fn merge(&self, into: &mut Self::State, from: &Self::State);
     /// The value of a state over `window`. Pure: asking twice gives the same answer.
     fn finish(&self, state: &Self::State, window: Interval) -> Outcome;
+    /// A part of what `finish` looks at, as the aggregate that keeps nothing else would give it.
+    fn finish_part(&self, state: &Self::State, window: Interval, part: Part) -> Outcome {
+        match part {
+            Part::Whole => self.finish(state, window),
+            Part::Sum | Part::Count => broken("only a state of several parts is read by its parts"),
+        }
+    }
     /// Appends the state's canonical bytes.
     fn encode(&self, state: &Self::State, out: &mut Vec<u8>);
     /// Reads what [`Aggregate::encode`] wrote.
@@ -92,6 +102,17 @@ pub trait Aggregate: Clone + std::fmt::Debug + PartialEq + Send + 'static {
     fn heap_size(&self, _state: &Self::State) -> usize {
         0
     }
+}
+
+/// What of a state is read. `sum(x)` and `count(x)` beside `avg(x)` need no state of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The aggregate's value.
+    Whole,
+    /// The sum in a mean.
+    Sum,
+    /// The count in a mean.
+    Count,
 }
 
 /// Work over an aggregate whose type is known, so that many states are kept as what they are: see
@@ -271,8 +292,15 @@ macro_rules! aggregates {
 
             /// The value of a state over `window`.
             pub fn finish(&self, state: &State, window: Interval) -> Outcome {
+                self.finish_part(state, window, Part::Whole)
+            }
+
+            /// A part of the value of a state over `window`.
+            pub fn finish_part(&self, state: &State, window: Interval, part: Part) -> Outcome {
                 match (self, state) {
-                    $((Self::$variant(aggregate), State::$variant(state)) => aggregate.finish(state, window),)+
+                    $((Self::$variant(aggregate), State::$variant(state)) => {
+                        aggregate.finish_part(state, window, part)
+                    })+
                     _ => broken(PAIRED),
                 }
             }
@@ -332,6 +360,16 @@ aggregates! {
 }
 
 impl Aggregator {
+    /// The part of this aggregate's state that is all that `other` keeps, over the same rows and
+    /// arguments.
+    pub fn part_for(&self, other: &Self) -> Option<Part> {
+        match (self, other) {
+            (Self::Mean(mean), Self::Sum(sum)) if mean.number == sum.number => Some(Part::Sum),
+            (Self::Mean(_), Self::Count(count::Count::Values)) => Some(Part::Count),
+            _ => None,
+        }
+    }
+
     /// The newest row's value, null or not: what a row lookup answers. Not in [`signatures`].
     pub fn latest() -> Self {
         Self::Edge(first_last::Edge::Latest)

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use feat_kernel::agg::{Outcome, bind};
+use feat_kernel::agg::{Outcome, Part, bind};
 use feat_kernel::assemble::{Presence, assemble};
 use feat_kernel::blob::Blob;
 use feat_kernel::order;
@@ -209,7 +209,7 @@ fn view(source: &Source, group: &Group) -> (View, Vec<Type>) {
             view.windows.push(window);
             view.windows.len() - 1
         });
-        view.outputs.push(Output { cell: at, window: place });
+        view.outputs.push(Output { cell: at, window: place, part: Part::Whole });
     }
     (view, results)
 }
