@@ -11,6 +11,7 @@
 mod aggregates;
 mod calls;
 mod forms;
+mod members;
 mod operators;
 mod paths;
 
@@ -36,7 +37,8 @@ use crate::values;
 
 pub(crate) use aggregates::is_aggregate;
 pub(crate) use calls::check_function;
-pub(crate) use paths::{constant_value, label_as_feature};
+pub(crate) use members::label_as_feature;
+pub(crate) use paths::constant_value;
 
 /// Deeper expressions would exhaust the stack of some engine.
 const DEEPEST: usize = 200;
