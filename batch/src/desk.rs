@@ -322,7 +322,9 @@ impl Desk {
     fn settle(&mut self, rows: Option<&Rows>) {
         let page = Page { rows, aside: &self.aside };
         let Answers { count, columns, .. } = &mut self.answers;
-        columns.iter_mut().for_each(|column| column.resize(*count, Value::Null));
+        for column in columns.iter_mut() {
+            column.resize(*count, Value::Null);
+        }
         let books = self.keys.iter_mut().map(|key| &mut key.book).chain(&mut self.spare);
         let mut overflows = 0;
         for book in books {

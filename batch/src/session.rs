@@ -15,6 +15,11 @@ use crate::error::BatchError;
 /// rows make take a tenth less time in all, measured; still larger batches no less.
 const BATCH_ROWS: usize = 32 << 10;
 
+/// A sorter that spills holds a batch of every run that it merges, so where memory is short, batches
+/// are.
+const SHORT_BATCH_ROWS: usize = 8 << 10;
+const SHORT: usize = 1 << 30;
+
 /// Sorting keeps this much aside per sorter for merging what was spilled; the engine's own 10 MB
 /// times the sorters of a few groups would not leave room in a quarter of a gigabyte.
 const SPILL_RESERVE: usize = 1 << 20;
@@ -89,9 +94,11 @@ impl Session {
             builder = builder.with_temp_file_path(spill);
         }
         let runtime = builder.build_arc()?;
+        let short = resources.memory.is_some_and(|memory| memory < SHORT);
+        let rows = if short { SHORT_BATCH_ROWS } else { BATCH_ROWS };
         Ok(Self {
-            parallel: context(cores, &runtime),
-            ordered: context(1, &runtime),
+            parallel: context(cores, rows, &runtime),
+            ordered: context(1, rows, &runtime),
             cores,
             groups: resources.memory.map_or(cores, |memory| (memory / GROUP_MEMORY).clamp(1, cores)),
             progress: Arc::new(Progress::default()),
@@ -135,10 +142,10 @@ impl std::fmt::Debug for Session {
     }
 }
 
-fn context(partitions: usize, runtime: &Arc<RuntimeEnv>) -> SessionContext {
+fn context(partitions: usize, rows: usize, runtime: &Arc<RuntimeEnv>) -> SessionContext {
     let mut config = SessionConfig::new()
         .with_target_partitions(partitions)
-        .with_batch_size(BATCH_ROWS)
+        .with_batch_size(rows)
         .with_sort_spill_reservation_bytes(SPILL_RESERVE)
         .with_collect_statistics(false)
         .with_information_schema(false);
