@@ -20,7 +20,9 @@ pub(crate) fn measure() -> Result<(), String> {
     }
     let features: usize = compiled.plans.groups.values().map(|group| group.features.len()).sum();
     let whole = median(RUNS, || compile(&project(&texts)));
-    let parsed = median(RUNS, || texts.iter().map(|text| feat_dsl::parse(text)).collect::<Vec<_>>());
+    let sources = project(&texts);
+    let parse = |file| feat_dsl::parse(file, sources.text(file));
+    let parsed = median(RUNS, || sources.files().map(parse).collect::<Vec<_>>());
     let one = median(RUNS, || compile(&project(&texts[..1])));
     println!("{features} features in {FILES} files: checked and planned in {:.0?}", whole.wall);
     println!("  of which parsing {:.0?}", parsed.wall);

@@ -13,7 +13,7 @@ use feat_streaming::{Options, run};
 use feat_tests::dice::Dice;
 
 use crate::clicks;
-use crate::stopwatch::{cpu, percentile};
+use crate::stopwatch::{cpu, cpu_since, percentile};
 
 const CHUNK_KEYS: usize = 4096;
 /// Users of `generate.py`.
@@ -46,7 +46,7 @@ pub(crate) async fn measure(data: &Path) -> Result<(), String> {
             let answer = catalog.lookup(&service, &inputs, None, Instant::MIN).await;
             taken.push((start.elapsed(), answer.map_err(|cause| text(&cause))?.rows));
         }
-        let cpu = (cpu() - used) / lookups as u32;
+        let cpu = cpu_since(used) / lookups as u32;
         let mut times: Vec<_> = taken.into_iter().map(|(time, _)| time).collect();
         times.sort_unstable();
         println!(

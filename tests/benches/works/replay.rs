@@ -7,7 +7,7 @@ use feat_store::{MemoryStore, Store};
 use feat_streaming::{Options, run};
 
 use crate::clicks;
-use crate::stopwatch::cpu;
+use crate::stopwatch::{cpu, cpu_since};
 
 const RUNS: usize = 3;
 /// Entities in one commit, as `feat stream --replay` has it.
@@ -33,7 +33,7 @@ pub(crate) async fn measure(data: &Path) -> Result<(), String> {
                 .await
                 .map_err(|cause| cause.to_string())?;
             let events: u64 = report.groups.iter().map(|group| group.counts.read).sum();
-            rates.push((events as f64 / (cpu() - used).as_secs_f64(), events));
+            rates.push((events as f64 / cpu_since(used).as_secs_f64(), events));
         }
         rates.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (rate, events) = rates[RUNS / 2];

@@ -23,7 +23,12 @@ pub(crate) fn median<T>(runs: usize, mut work: impl FnMut() -> T) -> Taken {
 pub(crate) fn once<T>(work: impl FnOnce() -> T) -> Taken {
     let (start, used) = (Instant::now(), cpu());
     drop(work());
-    Taken { wall: start.elapsed(), cpu: cpu().saturating_sub(used) }
+    Taken { wall: start.elapsed(), cpu: cpu_since(used) }
+}
+
+/// CPU time of this process since it was `used`.
+pub(crate) fn cpu_since(used: Duration) -> Duration {
+    cpu().saturating_sub(used)
 }
 
 /// CPU time of this process so far, in the hundredths of a second that Linux counts; zero elsewhere.
