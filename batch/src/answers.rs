@@ -17,6 +17,7 @@ use feat_kernel::time::Micros;
 use crate::counts::{OutcomeCounter, Outcomes};
 use crate::desk::Join;
 use crate::error::BatchError;
+use crate::hindsight;
 use crate::log::{LogPrefix, by_place};
 use crate::place::KeyHash;
 use crate::point_in_time::PointInTimeExec;
@@ -27,6 +28,15 @@ use crate::slide::Layout;
 use crate::spine::{Extent, Spine};
 use crate::tables::Tables;
 
+/// Which of a group's rows are seen at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// Those that were known by then: what a feature sees.
+    Foresight,
+    /// Those that had happened by then, however late they became known: what a label sees.
+    Hindsight,
+}
+
 /// What is asked of a group.
 pub(crate) struct Ask<'a> {
     /// The group.
@@ -35,6 +45,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) key: Vec<String>,
     /// As known or by event time.
     pub(crate) mode: Mode,
+    /// Which rows it sees.
+    pub(crate) sight: Sight,
     /// How much later than the spine's time: a label's horizon.
     pub(crate) later: Micros,
 }
@@ -75,31 +87,45 @@ impl Answers {
         asks: &[Ask<'_>],
     ) -> Result<Self, BatchError> {
         let (mut groups, mut tallies) = (Vec::new(), Vec::new());
-        for Ask { group, mode, later, .. } in asks {
-            let packing = Arc::new(Packing::new(group));
+        for Ask { group, mode, sight, later, .. } in asks {
+            let (packing, admitted_first) = match sight {
+                Sight::Foresight => (Arc::new(Packing::new(group)), None),
+                Sight::Hindsight => {
+                    let first = group.view.dedupe.map(|_| Arc::new(Packing::by_known(group)));
+                    (Arc::new(Packing::by_tau(group)), first)
+                }
+            };
             let tally = Tally {
                 counts: Arc::new(Mutex::new(Counts::default())),
                 outcomes: Arc::new(OutcomeCounter::default()),
                 outputs: group.outputs.len(),
             };
             let (input, conformer) = rows(session, tables, &group.source, group.prepare.columns()).await?;
+            let needed = Needed::new(&group.view, extent.earliest.plus(*later), extent.latest.plus(*later));
             let preparation = Preparation {
                 group: Arc::clone(group),
                 conformer: Arc::new(conformer),
                 mode: *mode,
-                packing: Arc::clone(&packing),
-                needed: Needed::new(&group.view, extent.earliest.plus(*later), extent.latest.plus(*later)),
+                packing: Arc::clone(admitted_first.as_ref().unwrap_or(&packing)),
+                needed,
                 counts: Arc::clone(&tally.counts),
                 progress: Arc::clone(session.progress()),
             };
+            let prepared: Arc<dyn ExecutionPlan> = Arc::new(preparation.over(input));
+            let rows = match admitted_first {
+                None => by_key(prepared, session.cores())?,
+                Some(first) => {
+                    hindsight::admitted(prepared, session.cores(), first, Arc::clone(&packing), needed)?
+                }
+            };
             let join = Join {
                 name: group.name.to_string(),
+                layout: Arc::new(Layout::new(Arc::clone(&packing.view))),
                 packing,
-                layout: Arc::new(Layout::new(Arc::clone(&group.view))),
                 outputs: group.outputs.clone().into(),
                 counter: Arc::clone(&tally.outcomes),
             };
-            groups.push((by_key(Arc::new(preparation.over(input)), session.cores())?, join));
+            groups.push((rows, join));
             tallies.push(tally);
         }
         let Ask { group, key, later, .. } = &asks[0];
@@ -149,6 +175,16 @@ pub(crate) fn by_key(
     input: Arc<dyn ExecutionPlan>,
     partitions: usize,
 ) -> Result<Arc<dyn ExecutionPlan>, BatchError> {
+    let together = together(input, partitions)?;
+    let order = by_place(&together.schema())?;
+    Ok(Arc::new(SortExec::new(order, together).with_preserve_partitioning(true)))
+}
+
+/// Brings the rows of a key together, in any order. The hash is left behind.
+pub(crate) fn together(
+    input: Arc<dyn ExecutionPlan>,
+    partitions: usize,
+) -> Result<Arc<dyn ExecutionPlan>, BatchError> {
     let hash = col("hash", &input.schema())?;
     let input: Arc<dyn ExecutionPlan> =
         if partitions == 1 && input.output_partitioning().partition_count() == 1 {
@@ -156,10 +192,13 @@ pub(crate) fn by_key(
         } else {
             Arc::new(RepartitionExec::try_new(input, Partitioning::Hash(vec![hash], partitions))?)
         };
+    without_hash(input)
+}
+
+/// The other columns of packed rows, once those of a key are together.
+pub(crate) fn without_hash(input: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, BatchError> {
     let schema = input.schema();
     let kept = schema.fields().iter().filter(|field| field.name() != "hash");
     let kept = kept.map(|field| Ok(ProjectionExpr::new(col(field.name(), &schema)?, field.name().clone())));
-    let kept: Arc<dyn ExecutionPlan> =
-        Arc::new(ProjectionExec::try_new(kept.collect::<Result<Vec<_>, BatchError>>()?, input)?);
-    Ok(Arc::new(SortExec::new(by_place(&kept.schema())?, kept).with_preserve_partitioning(true)))
+    Ok(Arc::new(ProjectionExec::try_new(kept.collect::<Result<Vec<_>, BatchError>>()?, input)?))
 }

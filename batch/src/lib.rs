@@ -18,6 +18,7 @@ mod counts;
 mod desk;
 mod error;
 mod grid;
+mod hindsight;
 mod log;
 mod manifest;
 mod map;

@@ -26,9 +26,21 @@ pub(crate) struct Packing {
     pub(crate) view: Arc<View>,
     /// How its keys hash.
     pub(crate) keys: KeyHash,
+    placing: Placing,
     schema: SchemaRef,
     /// Places of the carried columns in the kernel's schema.
     carried: Vec<usize>,
+}
+
+/// Which instant of a row its place is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Placing {
+    /// From when it is visible: known by then, and strictly before.
+    Visible,
+    /// When it became known: the order in which rows are admitted.
+    Known,
+    /// When it happened, whenever that became known.
+    Tau,
 }
 
 /// Columns before the carried ones once rows are sorted: the place.
@@ -40,16 +52,27 @@ impl Packing {
     /// What `group` needs carried.
     pub(crate) fn new(group: &GroupPlan) -> Self {
         let keys = KeyHash::of(group);
-        Self::carrying(group, keys, keys == KeyHash::Digest)
+        Self::carrying(Arc::clone(&group.view), keys, keys == KeyHash::Digest, Placing::Visible)
     }
 
     /// The same, and the keys' bytes whether or not they are needed to tell keys apart.
     pub(crate) fn with_keys(group: &GroupPlan) -> Self {
-        Self::carrying(group, KeyHash::of(group), true)
+        Self::carrying(Arc::clone(&group.view), KeyHash::of(group), true, Placing::Visible)
     }
 
-    fn carrying(group: &GroupPlan, keys: KeyHash, key_bytes: bool) -> Self {
-        let view = Arc::clone(&group.view);
+    /// What it takes to admit the rows of `group` in the order in which they became known.
+    pub(crate) fn by_known(group: &GroupPlan) -> Self {
+        Self::carrying(Arc::clone(&group.view), KeyHash::of(group), true, Placing::Known)
+    }
+
+    /// What `group` needs of rows that are no duplicates and that it sees by when they happened.
+    pub(crate) fn by_tau(group: &GroupPlan) -> Self {
+        let keys = KeyHash::of(group);
+        let view = View { dedupe: None, ..View::clone(&group.view) };
+        Self::carrying(Arc::new(view), keys, keys == KeyHash::Digest, Placing::Tau)
+    }
+
+    fn carrying(view: Arc<View>, keys: KeyHash, key_bytes: bool, placing: Placing) -> Self {
         let full = row::schema(&view);
         let dedupes = view.dedupe.is_some();
         let needed = |name: &str| match name {
@@ -62,7 +85,7 @@ impl Packing {
             (0..full.fields().len()).filter(|&at| at >= FIXED || needed(full.field(at).name())).collect();
         let mut fields = vec![Field::new("place", PLACE, false), Field::new("hash", DataType::Int64, false)];
         fields.extend(carried.iter().map(|&at| full.field(at).clone()));
-        Self { view, keys, schema: Arc::new(Schema::new(fields)), carried }
+        Self { view, keys, placing, schema: Arc::new(Schema::new(fields)), carried }
     }
 
     /// Whether packed rows hold their keys' bytes.
@@ -76,8 +99,8 @@ impl Packing {
         &self.schema
     }
 
-    /// Packs prepared rows, leaving out those that cannot count between the instants `from` and `to`.
-    fn pack(&self, rows: &RecordBatch, reach: &Needed) -> Result<RecordBatch, BatchError> {
+    /// Packs prepared rows, leaving out those that cannot count within `reach`.
+    pub(crate) fn pack(&self, rows: &RecordBatch, reach: &Needed) -> Result<RecordBatch, BatchError> {
         let known = rows.column(1).as_primitive::<Int64Type>();
         let tau = rows.column(2).as_primitive::<Int64Type>();
         let pass = rows.column(5).as_boolean();
@@ -87,11 +110,16 @@ impl Packing {
         let mut kept = Vec::with_capacity(rows.num_rows());
         let mut all = true;
         for at in 0..rows.num_rows() {
-            // Visible from here on: known by then, and strictly before.
-            let visible = Instant(known.value(at)).max(Instant(tau.value(at)).next());
-            let keep = visible <= reach.last
-                && (dedupes || (pass.value(at) && Instant(tau.value(at)) >= reach.first));
-            places.push(place::place(hashes.value(at), visible));
+            let (known, tau) = (Instant(known.value(at)), Instant(tau.value(at)));
+            let from = match self.placing {
+                Placing::Visible => known.max(tau.next()),
+                Placing::Known => known,
+                Placing::Tau => tau.next(),
+            };
+            // Whatever became known may be what another row repeats.
+            let keep = self.placing == Placing::Known
+                || (from <= reach.last && (dedupes || (pass.value(at) && tau >= reach.first)));
+            places.push(place::place(hashes.value(at), from));
             kept.push(keep);
             all &= keep;
         }

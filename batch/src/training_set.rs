@@ -17,7 +17,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
-use crate::answers::{Answers, Ask, Tally};
+use crate::answers::{Answers, Ask, Sight, Tally};
 use crate::columns::{Columns, Errors, PassStream};
 use crate::counts::Outcomes;
 use crate::error::BatchError;
@@ -151,6 +151,7 @@ impl TrainingSet {
             group: &used.group,
             key: used.key.iter().map(|&at| service.keys[at].0.clone()).collect(),
             mode,
+            sight: Sight::Foresight,
             later: Micros::ZERO,
         });
         let label_groups: Vec<Arc<GroupPlan>> =
@@ -158,7 +159,8 @@ impl TrainingSet {
         let labels = request.labels().iter().zip(&label_groups).map(|(label, group)| Ask {
             group,
             key: label.key.clone(),
-            mode: Mode::EventTime,
+            mode: Mode::AsKnown,
+            sight: Sight::Hindsight,
             later: label.label.horizon,
         });
         let mut waiting: Vec<(usize, Ask<'_>)> = groups.chain(labels).enumerate().collect();

@@ -40,9 +40,9 @@ pub const STATIC: Instant = Instant(i64::MIN + 1);
 /// Which instant a row counts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// When it became known, clamped: what features see.
+    /// When it became known; it stands where it happened, but never after that.
     AsKnown,
-    /// `known = tau = time`: what labels see, which look at what happened, whenever it was learnt.
+    /// `known = tau = time`: exploration, as if every row had been known at once.
     EventTime,
 }
 

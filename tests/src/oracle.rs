@@ -17,7 +17,7 @@ pub mod value;
 
 use std::collections::BTreeMap;
 
-pub use log::{Facts, Log, Mode};
+pub use log::{Facts, Log};
 use log::{Row, truth};
 use serde_json::{Map, Value as Json};
 
@@ -155,8 +155,9 @@ impl Oracle {
         group.features.iter().map(|feature| (name(feature), answer(feature))).collect()
     }
 
-    /// The labels of one request at `t`, over whole logs by event time; `None` until every label
-    /// window has passed for the log that it looks at.
+    /// The labels of one request at `t`: the rows that features see, those whose tau lies in
+    /// `[t, t + h)`, however late they became known. `None` until every label window has passed for
+    /// the log that it looks at.
     pub fn labels(&self, request: &Map<String, Json>, t: i64) -> Option<Answers> {
         let mut answers = Answers::new();
         for group in &self.spec.labels {
@@ -168,7 +169,7 @@ impl Oracle {
             }
             let source = self.source(group);
             let key = self.key(group, request);
-            let admitted = key.map(|key| self.admitted(group, &key, usize::MAX, Mode::EventTime));
+            let admitted = key.map(|key| self.admitted(group, &key, usize::MAX));
             for feature in &group.features {
                 let start = t + length(feature.over.after);
                 let interval = (start, start + length(feature.over.next));
@@ -195,14 +196,14 @@ impl Oracle {
     }
 
     /// The admitted rows of `key` in (known, row order).
-    fn admitted(&self, group: &Group, key: &[Val], prefix: usize, mode: Mode) -> Vec<Row> {
-        self.log(&group.source).admitted(self.source(group), group, prefix, mode, key)
+    fn admitted(&self, group: &Group, key: &[Val], prefix: usize) -> Vec<Row> {
+        self.log(&group.source).admitted(self.source(group), group, prefix, key)
     }
 
     /// The rows of `key` that are visible at `t` and pass the group's `where`, in row order.
     fn visible(&self, group: &Group, key: &[Val], t: i64, prefix: usize) -> Vec<Row> {
         let source = self.source(group);
-        let mut rows = passing(source, group, &self.admitted(group, key, prefix, Mode::AsKnown));
+        let mut rows = passing(source, group, &self.admitted(group, key, prefix));
         // Strictly before: the event that asks the question never answers it.
         rows.retain(|row| row.known <= t && row.tau < t);
         rows

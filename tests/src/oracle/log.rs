@@ -8,15 +8,6 @@ use super::spec::{Arg, Condition, Feature, Group, Op, Source};
 use super::time::instant;
 use super::value::{Unreadable, Val};
 
-/// When a row is known and where it stands in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// By its known time, what the online store could have answered.
-    AsKnown,
-    /// `known` ignored: known and tau are the event time.
-    EventTime,
-}
-
 /// A row of a log.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
@@ -104,8 +95,7 @@ impl Log {
     /// The rows of entity `key` among the first `prefix` that are admitted, in (known, row order).
     ///
     /// Tested in this order: readable in every column that the group needs (a column that no part of
-    /// it names is not looked at), the source's `where`, `since`, `lateness`, dedupe. Lateness goes by
-    /// the known time in both modes: labels speak of the rows that features see. A row is a duplicate
+    /// it names is not looked at), the source's `where`, `since`, `lateness`, dedupe. A row is a duplicate
     /// if an admitted row of the same key and id precedes it in (known, row order) and lies at most
     /// `within` earlier in known. An id with a null repeats nothing.
     pub(super) fn admitted(
@@ -113,7 +103,6 @@ impl Log {
         source: &Source,
         group: &Group,
         prefix: usize,
-        mode: Mode,
         key: &[Val],
     ) -> Vec<Row> {
         let needed = needed(source, group);
@@ -124,9 +113,6 @@ impl Log {
                 && passes(source, row)
         });
         for row in &mut rows {
-            if mode == Mode::EventTime {
-                (row.known, row.tau) = (row.time, row.time);
-            }
             row.order = (row.tau, place(source, group, row));
         }
         rows.sort_by(|a, b| (a.known, &a.order).cmp(&(b.known, &b.order)));
