@@ -296,7 +296,6 @@ fn deep_nesting_is_a_mistake_and_not_an_overflow() {
         ("map { 1: ", " }"),
         ("match ", " { _ => b }"),
         ("a + ", ""),
-        ("a or ", ""),
         ("xs[", "]"),
     ];
     for (open, close) in shapes {
@@ -326,4 +325,45 @@ fn long_rows_of_operators_are_bounded_from_the_tree_up() {
     assert!(parse(FileId(0), &fields).1[0].message.contains("200 levels"));
     let ItemKind::Let(decl) = item(&format!("let X = a{}", " + 1".repeat(90))) else { panic!("not a let") };
     assert!(matches!(&*decl.value.kind, ExprKind::Binary(op, ..) if op.node == BinaryOp::Add));
+}
+
+#[test]
+fn a_flat_chain_is_not_nesting() {
+    fn depth(expr: &feat_dsl::ast::Expr) -> usize {
+        match &*expr.kind {
+            ExprKind::Binary(_, a, b) => 1 + depth(a).max(depth(b)),
+            _ => 0,
+        }
+    }
+    fn operands(expr: &feat_dsl::ast::Expr, into: &mut Vec<String>) {
+        match &*expr.kind {
+            ExprKind::Binary(op, a, b)
+                if matches!(op.node, BinaryOp::And | BinaryOp::Or | BinaryOp::Coalesce) =>
+            {
+                operands(a, into);
+                operands(b, into);
+            }
+            _ => into.push(feat_dsl::format::expr(expr)),
+        }
+    }
+    for op in ["and", "or", "??"] {
+        for length in [2, 33, 34, 60, 1_000] {
+            let parts: Vec<String> = (0..length).map(|at| format!("x{at}")).collect();
+            let ItemKind::Let(decl) = item(&format!("let X = {}", parts.join(&format!(" {op} ")))) else {
+                panic!("not a let")
+            };
+            let mut found = Vec::new();
+            operands(&decl.value, &mut found);
+            assert_eq!(found, parts, "{op} {length}");
+            // A short chain groups from the left.
+            let deep = if length <= 33 { length - 1 } else { 40 };
+            assert!(depth(&decl.value) <= deep, "{op} {length}: {}", depth(&decl.value));
+        }
+    }
+    let mixed =
+        (0..500).map(|at| format!("not x != {at} + 1 and y ?? z is null")).collect::<Vec<_>>().join(" or ");
+    let (file, diagnostics) = parse(FileId(0), &format!("let X = {mixed}\n"));
+    assert!(diagnostics.is_empty() && file.items.len() == 1, "{diagnostics:?}");
+    let sum = format!("let X = a{}\n", " + 1".repeat(190));
+    assert!(parse(FileId(0), &sum).1.is_empty());
 }

@@ -3,6 +3,8 @@
 //! From loosest to tightest: `or`, `and`, `not`, `??`, comparisons (which do not chain), `+ -`,
 //! `* / %`, unary `-`, `as`, `.name` and `[…]`. Operators of one level group to the left. `??`
 //! covers everything to its left up to `and`, `or`, `not`: `a / b ?? 0.0` is `(a / b) ?? 0.0`.
+//! A long chain of one of `or`, `and`, `??`, which mean the same however they are grouped, becomes a
+//! tree of little depth.
 
 use super::grammar::Rule;
 use super::node::{Builder, Node, has, inner, syntax};
@@ -40,12 +42,50 @@ pub(crate) fn level(op: BinaryOp) -> Level {
     }
 }
 
+/// Whether operators of a level mean the same however a chain of them is grouped.
+fn chains(level: Level) -> bool {
+    matches!(level, Level::Or | Level::And | Level::Coalesce)
+}
+
+/// A chain of more operators than this is grouped into halves.
+const LONG: usize = 32;
+
+/// How deep the chains of a row with `operators` of them may be: each of the three levels as deep as
+/// the longest that is not halved, or as halves of as many as a text can hold.
+fn chain_depth(operators: usize) -> usize {
+    operators.min(3 * (LONG + 8))
+}
+
+/// How many levels of the tree a row may become.
+fn row_depth(node: &Node) -> usize {
+    let (mut chained, mut term, mut longest) = (0, 0, 0);
+    for child in node.clone().into_inner() {
+        match child.as_rule() {
+            Rule::operand | Rule::row_operand => {}
+            Rule::if_expr
+            | Rule::row_if
+            | Rule::kw_not
+            | Rule::is_null
+            | Rule::between
+            | Rule::row_between => {
+                term += 1;
+            }
+            _ if chains(level(binary_op(&child))) => {
+                chained += 1;
+                term = 0;
+            }
+            _ => term += 1,
+        }
+        longest = longest.max(term);
+    }
+    1 + longest + chain_depth(chained)
+}
+
 impl Builder {
     /// An `expr` or a `sum`, or their kin of rows.
     pub(super) fn expr(&mut self, node: &Node) -> Expr {
         let span = self.span(node);
-        // Every operator of a row may become one more level of the tree.
-        let levels = node.clone().into_inner().count();
+        let levels = row_depth(node);
         self.nested(levels, span, |builder| builder.row(node)).unwrap_or_else(|| unknown(span))
     }
 
@@ -247,9 +287,17 @@ impl Row {
                 Waiting::Not(_) => Level::Not,
                 Waiting::Binary(op) => level(op.node),
             };
-            if next.is_some_and(|next| tight < next) {
+            // A chain waits until it is whole.
+            if next.is_some_and(|next| tight < next || (tight == next && chains(tight))) {
                 self.waiting.push(op);
                 return;
+            }
+            if let Waiting::Binary(last) = &op
+                && chains(tight)
+            {
+                let last = last.clone();
+                self.chain(last);
+                continue;
             }
             let right = self.done.pop().expect("grammar: an operator has its operand");
             let applied = match op {
@@ -266,6 +314,39 @@ impl Row {
             self.done.push(applied);
         }
     }
+}
+
+impl Row {
+    /// Applies `last` and the operators of its level that wait right before it.
+    fn chain(&mut self, last: Spanned<BinaryOp>) {
+        let mut ops = vec![last];
+        while let Some(Waiting::Binary(before)) = self.waiting.last()
+            && before.node == ops[0].node
+        {
+            ops.push(before.clone());
+            self.waiting.pop();
+        }
+        ops.reverse();
+        let operands = self.done.split_off(self.done.len() - ops.len() - 1);
+        self.done.push(chained(operands, ops));
+    }
+}
+
+/// `operands` with an operator between each two: from the left, a long chain in halves.
+fn chained(mut operands: Vec<Expr>, mut ops: Vec<Spanned<BinaryOp>>) -> Expr {
+    let join = |left: Expr, op: Spanned<BinaryOp>, right: Expr| {
+        let span = left.span.0.to(right.span.0);
+        of(ExprKind::Binary(op, left, right), span)
+    };
+    if ops.len() > LONG {
+        let half = ops.len() / 2;
+        let (right, later) = (operands.split_off(half + 1), ops.split_off(half + 1));
+        let middle = ops.pop().expect("invariant: half of a chain has an operator");
+        return join(chained(operands, ops), middle, chained(right, later));
+    }
+    let mut operands = operands.into_iter();
+    let first = operands.next().expect("grammar: an operator has its operand");
+    ops.into_iter().zip(operands).fold(first, |left, (op, right)| join(left, op, right))
 }
 
 /// A `binary_op`, `sum_op`, `member_op`, `kw_and` or `kw_or`.
