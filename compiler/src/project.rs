@@ -7,6 +7,7 @@
 //! What an item says is not looked at here: an item in a loop is the same tree once per iteration,
 //! with other values of the loop's variable beside it.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use feat_dsl::ast::{self, Expr, ExprKind, Item, ItemKind, Literal, NamePart};
@@ -66,6 +67,8 @@ pub(crate) struct Project<'a> {
     /// Tests in the order of the text; their `name` is empty.
     pub(crate) tests: Vec<Declared<'a>>,
     packages: IndexMap<String, Vec<String>>,
+    /// Items that could not be read, which was said.
+    broken: BTreeSet<QName>,
     /// How many items the loops made.
     looped: usize,
 }
@@ -78,8 +81,13 @@ pub(crate) fn gather<'a>(texts: &'a SourceMap, files: &'a [ast::File], report: &
         items: IndexMap::new(),
         tests: Vec::new(),
         packages: IndexMap::new(),
+        broken: BTreeSet::new(),
         looped: 0,
     };
+    for (file, tree) in project.files.iter().zip(files) {
+        let named = |name: &String| QName { package: file.package.clone(), name: name.clone() };
+        project.broken.extend(tree.broken.iter().map(named));
+    }
     let outside = Rc::new(Loops::default());
     // Constants first: loops run over them, whichever file they stand in.
     for lets in [true, false] {
@@ -229,7 +237,8 @@ impl<'a> Project<'a> {
                 }
                 ast::ImportNames::Some(names) => {
                     for (name, renamed) in names {
-                        if complain && !known.contains(&name.node) {
+                        let there = QName { package: package.clone(), name: name.node.clone() };
+                        if complain && !known.contains(&name.node) && !self.broken.contains(&there) {
                             let mut diagnostic = Diagnostic::error(
                                 codes::UNKNOWN_ITEM,
                                 name.span,
@@ -245,7 +254,6 @@ impl<'a> Project<'a> {
                             report.push(private(&name.node, &package, name.span));
                         }
                         let here = renamed.as_ref().unwrap_or(name).node.clone();
-                        let there = QName { package: package.clone(), name: name.node.clone() };
                         self.files[file].names.insert(here, there);
                     }
                 }
@@ -256,17 +264,27 @@ impl<'a> Project<'a> {
     /// The item that `segments` name in `file`, if there is one: an imported name, a name of the
     /// file's own package, or `package.name` by an alias or in full.
     pub(crate) fn find(&self, file: usize, segments: &[&str]) -> Option<&Declared<'a>> {
+        self.items.get(&self.full_name(file, segments)?)
+    }
+
+    /// Whether `segments` name an item in `file` that could not be read: nothing more is to be said.
+    pub(crate) fn is_broken(&self, file: usize, segments: &[&str]) -> bool {
+        self.full_name(file, segments).is_some_and(|name| self.broken.contains(&name))
+    }
+
+    /// What `segments` stand for in `file`.
+    fn full_name(&self, file: usize, segments: &[&str]) -> Option<QName> {
         let (name, package) = segments.split_last()?;
         let scope = &self.files[file];
         if package.is_empty() {
             if let Some(imported) = scope.names.get(*name) {
-                return self.items.get(imported);
+                return Some(imported.clone());
             }
-            return self.items.get(&QName { package: scope.package.clone(), name: (*name).to_owned() });
+            return Some(QName { package: scope.package.clone(), name: (*name).to_owned() });
         }
         let package = package.join(".");
         let package = scope.aliases.get(&package).unwrap_or(&package);
-        self.items.get(&QName { package: package.clone(), name: (*name).to_owned() })
+        Some(QName { package: package.clone(), name: (*name).to_owned() })
     }
 
     /// The item that `path` names in `file`, which must be one that `wanted` accepts; anything else is
@@ -282,6 +300,9 @@ impl<'a> Project<'a> {
     ) -> Checked<&Declared<'a>> {
         let segments: Vec<&str> = path.split('.').collect();
         let Some(found) = self.find(file, &segments) else {
+            if self.is_broken(file, &segments) {
+                return Err(Stop::Error);
+            }
             let mut diagnostic =
                 Diagnostic::error(codes::UNKNOWN_ITEM, span, format!("no {kind} is named `{path}`"))
                     .label("not declared in this project");

@@ -116,3 +116,22 @@ fn what_is_too_deep_or_too_large_is_an_error_and_nothing_worse() {
     let (compiled, text) = report(&loops);
     assert!(says(&compiled, "FEAT047"), "{text}");
 }
+
+#[test]
+fn what_could_not_be_read_is_declared_all_the_same() {
+    let text = "
+source clicks: events { user_id: string  ts: timestamp  time ts  known after 1s }
+features of_clicks of user from clicks {
+  n = count() over 1d
+  m = count( over 7d
+}
+fn twice(x: int): int = x * * 2
+let Days = 7 7
+features later of user from clicks { n = sum(twice(Days)) over 1d }
+service answers of user { of_clicks.*  later.* }
+service one of user { of_clicks.n }
+";
+    let (compiled, report) = report(text);
+    assert!(!says(&compiled, "FEAT003") && !says(&compiled, "FEAT001"), "{report}");
+    assert_eq!(compiled.diagnostics.len(), 3, "{report}");
+}

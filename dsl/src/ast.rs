@@ -56,6 +56,8 @@ pub struct File {
     pub imports: Vec<Import>,
     /// Everything else, in order; what could not be read is left out.
     pub items: Vec<Item>,
+    /// The names of items that were left out: they are declared, only nobody knows as what.
+    pub broken: Vec<String>,
 }
 
 /// `@owner("…") package ads.ctr`.

@@ -170,6 +170,9 @@ impl<'p> Checker<'_, '_, 'p> {
             let construct = if expectation { pending::EXPECT_SHARE } else { pending::FUNCTION };
             return Err(self.cx.report.pending(construct, span, name));
         }
+        if self.cx.project.is_broken(self.frame.file, &name.split('.').collect::<Vec<_>>()) {
+            return Err(Stop::Error);
+        }
         let own = self
             .cx
             .project

@@ -345,6 +345,9 @@ impl Checker<'_, '_, '_> {
 
     /// Says that `name` stands for nothing here.
     fn unknown(&mut self, name: &str, span: Span) -> Stop {
+        if self.cx.project.is_broken(self.frame.file, &[name]) {
+            return Stop::Error;
+        }
         let columns = self
             .scope
             .columns

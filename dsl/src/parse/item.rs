@@ -29,7 +29,10 @@ impl Builder {
                     self.error(import.span.0, "an `import` stands above the first item");
                 }
             }
-            Rule::item => tree.items.extend(self.item(node)),
+            Rule::item => match self.item(node) {
+                Some(item) => tree.items.push(item),
+                None => tree.broken.extend(name_of(node.as_str())),
+            },
             _ => {}
         }
     }
@@ -179,6 +182,20 @@ impl Builder {
             _ => AttrValue::Path(self.path(&value)),
         }
     }
+}
+
+/// The name that the first item of `text` declares, as far as its words go.
+pub(super) fn name_of(text: &str) -> Option<String> {
+    /// What stands before a name.
+    const WORDS: [&str; 10] =
+        ["let", "fn", "type", "entity", "source", "features", "labels", "derived", "service", "dataset"];
+    text.lines().find_map(|line| {
+        let line = line.strip_prefix("extern ").unwrap_or(line);
+        let (word, rest) = line.split_once([' ', '\t'])?;
+        let rest = rest.trim_start().trim_start_matches('`');
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        (WORDS.contains(&word) && end > 0).then(|| rest[..end].to_owned())
+    })
 }
 
 /// The texts of `doc` nodes.

@@ -5,6 +5,7 @@
 //! for the mistakes behind it; the piece's items are left out all the same.
 
 use super::grammar::{Grammar, Rule};
+use super::item::name_of;
 use super::message;
 use super::node::{Builder, Node, too_deep};
 use crate::ast::File;
@@ -44,6 +45,7 @@ fn build(builder: &mut Builder, pairs: pest::iterators::Pairs<Rule>, tree: &mut 
 /// Reports the mistakes of one piece; keeps its items only if what is wrong stands behind them.
 fn broken(builder: &mut Builder, text: &str, first: &Error<Rule>, is_last: bool, tree: &mut File) {
     let (mut at, mut expected) = failure(first);
+    tree.broken.extend(name_of(text));
     if matches!(&first.variant, ErrorVariant::CustomError { .. }) {
         let span = builder.at(at, at + text[at..].chars().next().map_or(0, char::len_utf8));
         builder.report(too_deep(span));
