@@ -151,7 +151,7 @@ pub struct Known {
 pub struct Dedupe {
     /// The id's columns.
     pub columns: Vec<String>,
-    /// The horizon; `None` never ends (batch only). A streamed source without `within` gets `1d`.
+    /// The horizon; `None` never ends, which no text says: without `within` it is `1d`.
     pub within: Option<Micros>,
 }
 

@@ -30,7 +30,7 @@ pub struct Output {
 /// Which rows count once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dedupe {
-    /// How much earlier in known an admitted row may lie; `None`: any time (batch only).
+    /// How much earlier in known an admitted row may lie; `None`: any time.
     pub within: Option<Micros>,
 }
 

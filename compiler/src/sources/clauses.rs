@@ -13,7 +13,8 @@ use crate::report::{Checked, Stop};
 use crate::similar::suggestion;
 use crate::values;
 
-/// How long a streamed source remembers ids when it does not say.
+/// How long a source remembers ids when it does not say. It is not asked where its rows come from:
+/// the same text means the same, be it read from files, replayed or streamed.
 const REMEMBERED: Micros = Micros::DAY;
 
 /// Connectors of the language.
@@ -105,8 +106,7 @@ impl<'p> Builder<'_, 'p> {
         for diagnostic in diagnostics {
             self.refuse(diagnostic);
         }
-        let streamed = self.source.stream.is_some();
-        if let Some(dedupe) = self.source.dedupe.as_mut().filter(|_| streamed) {
+        if let Some(dedupe) = &mut self.source.dedupe {
             dedupe.within.get_or_insert(REMEMBERED);
         }
         if decl.kind == SourceKind::Events && self.source.batch.is_some() && !has("known") {

@@ -8,6 +8,9 @@ use super::spec::{Arg, Condition, Feature, Group, Op, Source};
 use super::time::instant;
 use super::value::{Unreadable, Val};
 
+/// How long ids are remembered where `dedupe` has no `within`.
+const DAY: i64 = 86_400_000_000;
+
 /// A row of a log.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
@@ -98,13 +101,7 @@ impl Log {
     /// it names is not looked at), the source's `where`, `since`, `lateness`, dedupe. A row is a duplicate
     /// if an admitted row of the same key and id precedes it in (known, row order) and lies at most
     /// `within` earlier in known. An id with a null repeats nothing.
-    pub(super) fn admitted(
-        &self,
-        source: &Source,
-        group: &Group,
-        prefix: usize,
-        key: &[Val],
-    ) -> Vec<Row> {
+    pub(super) fn admitted(&self, source: &Source, group: &Group, prefix: usize, key: &[Val]) -> Vec<Row> {
         let needed = needed(source, group);
         let mut rows: Vec<Row> = self.rows.iter().take(prefix).cloned().collect();
         rows.retain(|row| {
@@ -117,12 +114,11 @@ impl Log {
         }
         rows.sort_by(|a, b| (a.known, &a.order).cmp(&(b.known, &b.order)));
         let Some(dedupe) = &source.dedupe else { return rows };
+        let within = dedupe.within.map_or(DAY, |within| within.0);
         let mut admitted: Vec<(Vec<Val>, i64)> = Vec::new();
         rows.retain(|row| {
             let Some(id) = id(source, row) else { return true };
-            let repeats = |(other, known): &(Vec<Val>, i64)| {
-                *other == id && dedupe.within.is_none_or(|within| row.known - known <= within.0)
-            };
+            let repeats = |(other, known): &(Vec<Val>, i64)| *other == id && row.known - known <= within;
             let duplicate = admitted.iter().any(repeats);
             if !duplicate {
                 admitted.push((id, row.known));

@@ -83,7 +83,7 @@ pub struct Known {
 pub struct Dedupe {
     /// The id's columns.
     pub by: Vec<String>,
-    /// How much earlier in known an admitted row may lie; none: any time.
+    /// How much earlier in known an admitted row may lie; none: a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Length>,
 }
