@@ -28,8 +28,13 @@ pub(crate) struct MapExec {
     detail: String,
     input: Arc<dyn ExecutionPlan>,
     start: Arc<dyn Fn() -> Mapper + Send + Sync>,
+    /// What an error of the input or of the mapper says instead.
+    blame: Option<Blame>,
     properties: Arc<PlanProperties>,
 }
+
+/// Turns an error into one that names the place.
+pub(crate) type Blame = Arc<dyn Fn(BatchError) -> BatchError + Send + Sync>;
 
 impl MapExec {
     /// An operator `name` over `input` that gives batches of `schema`; each partition starts with a
@@ -47,7 +52,12 @@ impl MapExec {
             input.pipeline_behavior(),
             input.boundedness(),
         ));
-        Self { name, detail, input, start, properties }
+        Self { name, detail, input, start, blame: None, properties }
+    }
+
+    /// The same, its errors told by `blame`.
+    pub(crate) fn blaming(self, blame: Blame) -> Self {
+        Self { blame: Some(blame), ..self }
     }
 }
 
@@ -89,7 +99,8 @@ impl ExecutionPlan for MapExec {
         _: ReplaceChildrenOptions,
     ) -> EngineResult<Arc<dyn ExecutionPlan>> {
         let input = children.swap_remove(0);
-        Ok(Arc::new(Self::new(self.name, self.detail.clone(), input, self.schema(), Arc::clone(&self.start))))
+        let map = Self::new(self.name, self.detail.clone(), input, self.schema(), Arc::clone(&self.start));
+        Ok(Arc::new(Self { blame: self.blame.clone(), ..map }))
     }
 
     fn with_new_children(
@@ -105,7 +116,15 @@ impl ExecutionPlan for MapExec {
         context: Arc<TaskContext>,
     ) -> EngineResult<SendableRecordBatchStream> {
         let mut map = (self.start)();
-        let mapped = self.input.execute(partition, context)?.map(move |batch| Ok(map(&batch?)?));
+        let blame = self.blame.clone();
+        let told = move |error| match &blame {
+            Some(blame) => blame(error),
+            None => error,
+        };
+        let mapped = self.input.execute(partition, context)?.map(move |batch| {
+            let mapped = batch.map_err(BatchError::from).and_then(|batch| map(&batch));
+            Ok(mapped.map_err(&told)?)
+        });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), mapped)))
     }
 }

@@ -24,6 +24,7 @@ use crate::point_in_time::questions;
 use crate::scan::{Conformer, Order, read, scan};
 use crate::session::Session;
 use crate::tables::{Table, Tables};
+use crate::text::Reader;
 
 /// A file of entity keys and times, with any other columns.
 #[derive(Clone, Debug)]
@@ -106,7 +107,7 @@ impl Spine {
             Some(_) => {}
             None => columns.push(stored(&file.time, Slot::nullable(Type::Timestamp))),
         }
-        let plan = read(session, &file.table, None, &columns, Order::File).await?;
+        let plan = read(session, &file.table, None, &columns, Order::File, Reader::Spine).await?;
         let schema = plan.schema();
         let missing: Vec<String> = columns
             .iter()
@@ -123,9 +124,12 @@ impl Spine {
                 names.join(", ")
             )));
         }
-        let found = schema.field_with_name(&file.time)?.clone();
+        let found = schema.field_with_name(&file.time)?;
         if matches!(found.data_type(), DataType::Timestamp(_, None)) && file.zone.is_none() {
-            return Err(wrong(no_zone(&file.time)));
+            return Err(wrong(format!(
+                "time column `{}` has no zone: say whose wall clock it is with `--zone`, such as `--zone UTC`",
+                file.time
+            )));
         }
         let spine = Self {
             table: file.table.clone(),
@@ -134,20 +138,8 @@ impl Spine {
             keep: None,
             schema,
         };
-        // Text has no zone in its type; the first rows are converted to see.
         let all: Vec<String> = spine.source.stored.iter().map(|column| column.name.clone()).collect();
-        let conformer = Conformer::new(Arc::clone(&spine.source), &all, origin.clone());
-        if found.data_type() == &DataType::Utf8 {
-            let mut stream = execute_stream(plan, session.task())?;
-            if let Some(batch) = stream.next().await {
-                conformer.conform(&batch?).map_err(|cause| match file.zone {
-                    None => wrong(format!("{}: {cause}", no_zone(&file.time))),
-                    Some(_) => cause,
-                })?;
-            }
-        } else {
-            conformer.check(&spine.schema)?;
-        }
+        spine.conformer(&all).check(&spine.schema)?;
         Ok(spine)
     }
 
@@ -189,7 +181,8 @@ impl Spine {
         columns: Option<&[String]>,
     ) -> Result<Arc<dyn ExecutionPlan>, BatchError> {
         let Some(keep) = self.keep.clone() else {
-            return read(session, &self.table, columns, &self.source.stored, Order::File).await;
+            let stored = &self.source.stored;
+            return read(session, &self.table, columns, stored, Order::File, Reader::Spine).await;
         };
         let all: Vec<String> = self.source.stored.iter().map(|column| column.name.clone()).collect();
         let (plan, conformer) = scan(session, &self.source, &self.table, &all, Order::File).await?;
@@ -203,13 +196,18 @@ impl Spine {
         Ok(Arc::new(MapExec::new("SpineExec", detail, plan, schema, Arc::new(start))))
     }
 
+    /// What makes `columns` of a file what is known of them.
+    fn conformer(&self, columns: &[String]) -> Conformer {
+        Conformer::of_table(Arc::clone(&self.source), columns, &self.table, Reader::Spine)
+    }
+
     /// The named columns of a batch of [`Spine::plan`], of their declared types, and its instants.
     pub(crate) fn facts(&self, batch: &RecordBatch, names: &[String]) -> Result<Facts, BatchError> {
         let mut wanted: Vec<String> = names.to_vec();
         wanted.push(self.time.clone());
         let batch = match self.keep {
             Some(_) => batch.clone(),
-            None => Conformer::new(Arc::clone(&self.source), &wanted, self.table.origin()).conform(batch)?,
+            None => self.conformer(&wanted).conform(batch)?,
         };
         let column = |name: &String| {
             batch.column_by_name(name).cloned().ok_or_else(|| BatchError::Spine {
@@ -234,7 +232,7 @@ impl Spine {
                 return Err(BatchError::Spine {
                     origin: self.table.origin(),
                     reason: format!(
-                        "time column `{}` is null in row {}",
+                        "time column `{}` is null in row {}: write a time there, or leave the row out",
                         self.time,
                         extent.rows + row as u64 + 1
                     ),
@@ -408,12 +406,6 @@ fn ask(
         Arc::new(bytes.finish()),
     ];
     Ok(RecordBatch::try_new(questions(), columns)?)
-}
-
-fn no_zone(time: &str) -> String {
-    format!(
-        "time column `{time}` has no zone: say whose wall clock it is with `--zone`, such as `--zone UTC`"
-    )
 }
 
 /// A source that declares a spine's columns, so that they are converted as every source's are.

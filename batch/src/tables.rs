@@ -169,11 +169,6 @@ impl Tables {
         self.by_root.insert(name.into(), table);
     }
 
-    /// What messages call the tables that were inserted.
-    pub fn origins(&self) -> impl Iterator<Item = String> {
-        self.by_root.values().map(Table::origin)
-    }
-
     /// The table of `source`: what was inserted for its root, else the rows in its text.
     ///
     /// Errors: [`BatchError::NoTable`].

@@ -19,5 +19,8 @@ mod docs;
 mod feat;
 #[cfg(test)]
 mod house;
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod text_files;
 #[cfg(test)]
 mod tiles;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use feat_batch::{Mode, Request, SpineFile, Table, build};
 
 use crate::arguments::{Arguments, Train};
@@ -36,7 +36,6 @@ pub(crate) fn run(common: &Arguments, train: &Train) -> Result<ExitCode> {
         _ => anyhow::bail!("say `--dataset D`, or `--service S --spine FILE --time COLUMN`"),
     };
     let session = places::session(&project)?;
-    let read: Vec<String> = tables.origins().collect();
     let bar = output::progress("training", 0);
     let progress = Arc::clone(session.progress());
     let manifest = super::block_on(async {
@@ -49,9 +48,21 @@ pub(crate) fn run(common: &Arguments, train: &Train) -> Result<ExitCode> {
                 _ = ticks.tick() => bar.set_position(progress.rows_read()),
             }
         }
-    })
-    .with_context(|| format!("the training set could not be built from {}", read.join(", ")))?;
+    })?;
     bar.finish_and_clear();
+    for (group, entry) in &manifest.groups {
+        let rows = |outcome: &str| entry.admission.get(outcome).copied().unwrap_or_default();
+        let (quarantined, dropped) = (rows("quarantined"), rows("dropped"));
+        if quarantined + dropped > 0 {
+            output::note(format!(
+                "group `{group}`: of {} rows read, {} quarantined and {} dropped: a null where none may \
+                 stand, a value outside its enum, or what an `expect` refuses",
+                output::thousands(rows("read")),
+                output::thousands(quarantined),
+                output::thousands(dropped)
+            ));
+        }
+    }
     if train.json {
         output::json(&serde_json::to_value(&manifest)?)?;
     } else {
