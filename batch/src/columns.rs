@@ -8,6 +8,7 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, TimestampMicroseco
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use feat_compiler::expr::Evaluator;
+use feat_compiler::ir::QName;
 use feat_compiler::plan::{GroupPlan, LabelUse, ServicePlan};
 
 use crate::error::BatchError;
@@ -21,8 +22,17 @@ pub(crate) struct PassStream {
     pub(crate) members: Vec<(usize, Range<usize>)>,
 }
 
-/// How many values of each group are evaluation errors, by its prefix.
-pub(crate) type Errors = Arc<Mutex<BTreeMap<String, u64>>>;
+/// A group of features or of labels in a training set.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Member {
+    /// Features, by their prefix in the service.
+    Features(String),
+    /// Labels, by the full name of their group.
+    Labels(QName),
+}
+
+/// How many values of each group are evaluation errors.
+pub(crate) type Errors = Arc<Mutex<BTreeMap<Member, u64>>>;
 
 /// Everything that goes beside the spine's columns.
 pub(crate) struct Columns {
@@ -32,7 +42,7 @@ pub(crate) struct Columns {
     pub(crate) labels: Vec<LabelUse>,
     /// Together they answer the service's groups, then the labels.
     pub(crate) passes: Vec<PassStream>,
-    /// Values that are evaluation errors, by the prefix of their group.
+    /// Values that are evaluation errors.
     pub(crate) errors: Errors,
     /// The number of the next row of the spine.
     pub(crate) next: i64,
@@ -65,7 +75,7 @@ impl Columns {
         for (used, beside) in service.groups.iter().zip(answers.by_ref()) {
             let key: Vec<ArrayRef> = used.key.iter().map(|&place| Arc::clone(&keys[place])).collect();
             let (columns, errors) = features(&used.group, &key, &at, &beside, rows)?;
-            count(&self.errors, &used.prefix, errors);
+            count(&self.errors, Member::Features(used.prefix.clone()), errors);
             for (feature, column) in used.group.features.iter().zip(columns) {
                 found.insert(format!("{}.{}", used.prefix, feature.name), column);
             }
@@ -82,7 +92,7 @@ impl Columns {
                 key.map(|&(_, place)| Arc::clone(&keys[place])).or_else(|| found.get(name).cloned())
             };
             let (columns, errors) = evaluate(&used.derived.evaluator, scope, rows)?;
-            count(&self.errors, &used.prefix, errors);
+            count(&self.errors, Member::Features(used.prefix.clone()), errors);
             for (feature, column) in used.derived.features.iter().zip(columns) {
                 found.insert(format!("{}.{}", used.prefix, feature.name), column);
             }
@@ -98,7 +108,7 @@ impl Columns {
             let key: Vec<ArrayRef> = label_keys.by_ref().take(label.key.len()).cloned().collect();
             let group = &label.label.group;
             let (evaluated, errors) = features(group, &key, &at, &beside, rows)?;
-            count(&self.errors, &group.name.name, errors);
+            count(&self.errors, Member::Labels(group.name.clone()), errors);
             for (name, _) in &label.features {
                 let place = group.features.iter().position(|feature| &feature.name == name);
                 columns.push(Arc::clone(&evaluated[place.ok_or_else(|| missing(name))?]));
@@ -110,11 +120,11 @@ impl Columns {
     }
 }
 
-fn count(errors: &Errors, prefix: &str, more: u64) {
+fn count(errors: &Errors, member: Member, more: u64) {
     if more > 0
         && let Ok(mut errors) = errors.lock()
     {
-        *errors.entry(prefix.to_owned()).or_default() += more;
+        *errors.entry(member).or_default() += more;
     }
 }
 

@@ -26,9 +26,11 @@ pub struct Manifest {
     pub kernel_version: String,
     /// `as-known` or `event-time`.
     pub mode: &'static str,
-    /// Every group, label group and derived group by its prefix.
+    /// Every group and derived group by its full name; `package.role.group` where two roles read it.
     pub groups: BTreeMap<String, GroupEntry>,
-    /// Every table read, by its source.
+    /// Every label group by its full name.
+    pub labels: BTreeMap<String, GroupEntry>,
+    /// Every table read, by the full name of its source.
     pub tables: BTreeMap<String, TableEntry>,
     /// The spine.
     pub spine: TableEntry,

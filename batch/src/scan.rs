@@ -276,7 +276,7 @@ fn json(
         let names = found.names.iter();
         read = names.map(|name| typed(name).unwrap_or_else(|| text::lines::untyped(name))).collect();
     } else if columns.is_none() {
-        read.extend(infer(files, declared)?);
+        read = infer(files, declared)?;
     }
     scan_lines(files, read, partitions, BATCH_ROWS)
 }

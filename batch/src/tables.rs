@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::writer::StreamWriter;
+use feat_compiler::ir::QName;
 use feat_compiler::plan::SourcePlan;
 
 use crate::error::BatchError;
@@ -95,6 +96,19 @@ impl Table {
         self
     }
 
+    /// The reason why nothing may be written at `path`: the table reads it, or would from then on.
+    ///
+    /// Another spelling, a link and a folder that is read as a whole are seen through.
+    pub(crate) fn reads(&self, path: &Path) -> Option<String> {
+        let Stored::Files { origin, files, .. } = &self.rows else { return None };
+        let written = resolved(path);
+        if files.iter().any(|file| is_same(file, path) || resolved(file).starts_with(&written)) {
+            return Some(format!("{} is read", origin.display()));
+        }
+        (origin.is_dir() && written.starts_with(resolved(origin)))
+            .then(|| format!("every file in the folder {} is read", origin.display()))
+    }
+
     /// What messages and manifests call it.
     pub fn origin(&self) -> String {
         match &self.rows {
@@ -142,6 +156,27 @@ impl Table {
     }
 }
 
+/// The path without links and detours, whether or not there is a file yet.
+fn resolved(path: &Path) -> PathBuf {
+    if let Ok(found) = fs::canonicalize(path) {
+        return found;
+    }
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (absolute.parent(), absolute.file_name()) {
+        (Some(folder), Some(name)) => resolved(folder).join(name),
+        _ => absolute,
+    }
+}
+
+/// Whether both are one file under two names.
+fn is_same(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    }
+}
+
 fn list(folder: &Path, into: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -157,23 +192,28 @@ fn list(folder: &Path, into: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The tables of a project's sources, by the short name of the source that owns the rows.
+/// The tables of a project's sources, by the full name of the source that owns the rows.
 #[derive(Clone, Debug, Default)]
 pub struct Tables {
-    by_root: BTreeMap<String, Table>,
+    by_root: BTreeMap<QName, Table>,
 }
 
 impl Tables {
-    /// Says where the rows of the root source `name` are; an earlier place is forgotten.
-    pub fn insert(&mut self, name: impl Into<String>, table: Table) {
-        self.by_root.insert(name.into(), table);
+    /// Says where the rows of the root source `root` are; an earlier place is forgotten.
+    pub fn insert(&mut self, root: QName, table: Table) {
+        self.by_root.insert(root, table);
+    }
+
+    /// The tables that were inserted, and whose rows they are.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&QName, &Table)> {
+        self.by_root.iter()
     }
 
     /// The table of `source`: what was inserted for its root, else the rows in its text.
     ///
     /// Errors: [`BatchError::NoTable`].
     pub fn get(&self, source: &SourcePlan) -> Result<Table, BatchError> {
-        if let Some(table) = self.by_root.get(&source.root.name) {
+        if let Some(table) = self.by_root.get(&source.root) {
             return Ok(table.clone());
         }
         match &source.rows {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::physical_plan::{displayable, execute_stream};
+use feat_compiler::ir::QName;
 use feat_compiler::plan::{DatasetPlan, GroupPlan, LabelUse, ServicePlan, SourcePlan};
 use feat_compiler::prepare::Mode;
 use feat_kernel::time::{Instant, Micros};
@@ -18,7 +19,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
 use crate::answers::{Answers, Ask, Sight, Tally};
-use crate::columns::{Columns, Errors, PassStream};
+use crate::columns::{Columns, Errors, Member, PassStream};
 use crate::counts::Outcomes;
 use crate::error::BatchError;
 use crate::log::last_known;
@@ -81,13 +82,14 @@ struct Pass {
 }
 
 /// Makes a training set and writes it as Parquet to `out`, its manifest beside it
-/// (`FILE.manifest.json`).
+/// (`FILE.manifest.json` beside `FILE.parquet`).
 ///
 /// Shape: the spine's rows in the spine's order; all its columns, then one per selected feature, then
 /// labels. A dataset leaves out rows whose labels' windows have not passed.
 /// Absent: a row whose key is null has null for every feature of that key.
 /// Cost: one scan and one sort per group, in parallel, spilling under the session's limit.
-/// Errors: nothing is left at `out` by a run that fails; what was there before stays.
+/// Errors: nothing is left at `out` by a run that fails; what was there before stays. An `out` that
+/// the run reads is refused before anything is written.
 pub async fn build(
     session: &Session,
     tables: &Tables,
@@ -95,18 +97,49 @@ pub async fn build(
     mode: Mode,
     out: &Path,
 ) -> Result<Manifest, BatchError> {
+    let beside = manifest_of(out);
+    for path in [out, &beside] {
+        refuse_input(request, tables, path)?;
+    }
     let set = TrainingSet::plan(session, tables, request, mode).await?;
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = out.file_name().and_then(|name| name.to_str()).unwrap_or("training-set");
     let unfinished = Unfinished(folder.join(format!(".{name}.unfinished")));
-    let checksum = set.write(&unfinished.0).await?;
+    let checksum = set.write(&unfinished.0).await.map_err(|error| match error {
+        // Nobody has heard of the unfinished file.
+        BatchError::Write { cause, .. } => BatchError::Write { path: out.to_owned(), cause },
+        other => other,
+    })?;
     let manifest = set.manifest(checksum)?;
-    let beside = PathBuf::from(format!("{}.manifest.json", out.display()));
     let text = serde_json::to_vec_pretty(&manifest).map_err(|cause| write_error(&beside, cause))?;
     // The manifest comes last: a file with an older manifest is noticed by its checksum.
     std::fs::rename(&unfinished.0, out).map_err(|cause| write_error(out, cause))?;
     std::fs::write(&beside, text).map_err(|cause| write_error(&beside, cause))?;
     Ok(manifest)
+}
+
+/// `o.manifest.json` of `o.parquet`.
+fn manifest_of(out: &Path) -> PathBuf {
+    match out.extension() {
+        Some(extension) if extension == "parquet" => out.with_extension("manifest.json"),
+        _ => PathBuf::from(format!("{}.manifest.json", out.display())),
+    }
+}
+
+/// Refuses to write what the run reads.
+fn refuse_input(request: &Request, tables: &Tables, path: &Path) -> Result<(), BatchError> {
+    let spine = match request {
+        Request::Service { spine, .. } => Some(("the spine".to_owned(), &spine.table)),
+        Request::Dataset(_) => None,
+    };
+    let sources = tables.iter().map(|(name, table)| (format!("source `{name}`"), table));
+    for (what, table) in spine.into_iter().chain(sources) {
+        if let Some(why) = table.reads(path) {
+            let reason = format!("would be written over what {what} reads ({why}): write to another place");
+            return Err(BatchError::File { path: path.to_owned(), reason });
+        }
+    }
+    Ok(())
 }
 
 /// A file that is removed if it does not become its final one.
@@ -300,22 +333,20 @@ impl TrainingSet {
     pub fn manifest(&self, checksum: Checksum) -> Result<Manifest, BatchError> {
         let service = self.request.service();
         let errors = self.errors.lock().map(|errors| errors.clone()).unwrap_or_default();
-        let mut groups = BTreeMap::new();
+        let (mut groups, mut labels) = (BTreeMap::new(), BTreeMap::new());
         let mut tables = BTreeMap::new();
-        let uses = service.groups.iter().map(|used| (used.prefix.clone(), used.group.as_ref()));
-        let labels = self
-            .request
-            .labels()
-            .iter()
-            .map(|label| (label.label.group.name.name.clone(), &label.label.group));
+        let uses =
+            service.groups.iter().map(|used| (Member::Features(used.prefix.clone()), used.group.as_ref()));
+        let labelled = self.request.labels().iter().map(|label| &label.label.group);
+        let labelled = labelled.map(|group| (Member::Labels(group.name.clone()), group));
         let mut tallies: BTreeMap<usize, &Tally> = BTreeMap::new();
         for pass in &self.passes {
             tallies.extend(pass.members.iter().copied().zip(&pass.answers.tallies));
         }
-        for ((prefix, group), tally) in uses.chain(labels).zip(tallies.values()) {
+        for ((member, group), tally) in uses.chain(labelled).zip(tallies.values()) {
             let counts = tally.counts();
             let mut outcomes = tally.outcomes();
-            outcomes.error = errors.get(&prefix).copied().unwrap_or_default();
+            outcomes.error = errors.get(&member).copied().unwrap_or_default();
             outcomes.no_key = self.extent.rows - outcomes.present - outcomes.empty - outcomes.absent;
             let admission = [
                 ("read", counts.read),
@@ -337,7 +368,10 @@ impl TrainingSet {
                 outcomes,
                 admission: admission.into_iter().map(|(name, rows)| (name.to_owned(), rows)).collect(),
             };
-            groups.insert(prefix, entry);
+            match member {
+                Member::Features(prefix) => groups.insert(full(&group.name, prefix), entry),
+                Member::Labels(name) => labels.insert(name.to_string(), entry),
+            };
             self.table(&group.source, counts.read, &mut tables)?;
         }
         for used in &service.derived {
@@ -346,12 +380,12 @@ impl TrainingSet {
                 version: used.derived.version,
                 meaning: used.derived.meaning.to_string(),
                 outcomes: Outcomes {
-                    error: errors.get(&used.prefix).copied().unwrap_or_default(),
+                    error: errors.get(&Member::Features(used.prefix.clone())).copied().unwrap_or_default(),
                     ..Outcomes::default()
                 },
                 admission: BTreeMap::new(),
             };
-            groups.insert(used.prefix.clone(), entry);
+            groups.insert(full(&used.derived.name, used.prefix.clone()), entry);
         }
         let dataset = match &self.request {
             Request::Service { .. } => None,
@@ -370,6 +404,7 @@ impl TrainingSet {
                 Mode::EventTime => "event-time",
             },
             groups,
+            labels,
             tables,
             spine: TableEntry {
                 path: self.spine.table.origin(),
@@ -391,7 +426,8 @@ impl TrainingSet {
         rows: u64,
         into: &mut BTreeMap<String, TableEntry>,
     ) -> Result<(), BatchError> {
-        if into.contains_key(&source.root.name) {
+        let name = source.root.to_string();
+        if into.contains_key(&name) {
             return Ok(());
         }
         let table = self.tables.get(source)?;
@@ -401,9 +437,14 @@ impl TrainingSet {
             fingerprint: table.fingerprint()?,
             prefix: table.prefix,
         };
-        into.insert(source.root.name.clone(), entry);
+        into.insert(name, entry);
         Ok(())
     }
+}
+
+/// The full name of a group that a service calls `prefix`.
+fn full(group: &QName, prefix: String) -> String {
+    QName { package: group.package.clone(), name: prefix }.to_string()
 }
 
 /// The columns of a training set: the spine's, the features, the labels.

@@ -103,7 +103,7 @@ pub(crate) struct Train {
     /// Whose wall clock the spine's time shows, if it has no zone.
     #[arg(long)]
     pub(crate) zone: Option<String>,
-    /// Where to write the Parquet file; FILE.manifest.json comes beside it.
+    /// Where to write the Parquet file; FILE.manifest.json comes beside FILE.parquet.
     #[arg(long, value_name = "FILE.parquet")]
     pub(crate) out: PathBuf,
     /// `as-known`: what the online store could have answered; `event-time`: arrival ignored.

@@ -36,18 +36,17 @@ pub(crate) fn tables<'a>(
     let mut tables = Tables::default();
     let mut done = BTreeSet::new();
     for source in sources {
-        let name = &source.root.name;
-        if source.rows.is_some() || !done.insert(name.clone()) {
+        if source.rows.is_some() || !done.insert(&source.root) {
             continue;
         }
-        tables.insert(name, table(project, source, role)?);
+        tables.insert(source.root.clone(), table(project, source, role)?);
     }
     Ok(tables)
 }
 
 fn table(project: &Project, source: &SourcePlan, role: Role) -> Result<Table> {
     let name = &source.root.name;
-    let config = project.config.sources.get(name);
+    let config = project.source(&source.root);
     let replay = config.and_then(|config| config.replay.as_deref()).filter(|_| role == Role::Replay);
     if let Some(path) = replay.or(config.and_then(|config| config.batch.as_deref())) {
         return open(name, &project.path(path), None);
@@ -78,7 +77,7 @@ fn open(name: &str, path: &Path, format: Option<Format>) -> Result<Table> {
 /// file, or holds no time at all and is loaded once.
 pub(crate) fn is_streamed(project: &Project, source: &SourcePlan) -> bool {
     source.stream.is_some()
-        || project.config.sources.get(&source.root.name).is_some_and(|config| config.replay.is_some())
+        || project.source(&source.root).is_some_and(|config| config.replay.is_some())
         || source.kind == feat_compiler::ir::SourceKind::Static
 }
 

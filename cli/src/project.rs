@@ -1,10 +1,11 @@
 //! A project: its folder, its `feat.toml`, its `.feat` files compiled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use feat_compiler::Compiled;
+use feat_compiler::ir::QName;
 use feat_compiler::secrets::{PREFIX, Secrets};
 use feat_dsl::source_map::SourceMap;
 use serde::Deserialize;
@@ -112,7 +113,36 @@ impl Project {
             texts.add(shown.to_string_lossy(), text);
         }
         let compiled = feat_compiler::compile_with(&texts, &secrets());
-        Ok(Self { root, config, texts, compiled })
+        let project = Self { root, config, texts, compiled };
+        project.refuse_ambiguous_sources()?;
+        Ok(project)
+    }
+
+    /// What `feat.toml` says of a source that owns its rows, under its full or its short name.
+    pub(crate) fn source(&self, name: &QName) -> Option<&SourceConfig> {
+        let sources = &self.config.sources;
+        sources.get(&name.to_string()).or_else(|| sources.get(&name.name))
+    }
+
+    /// A short name in `feat.toml` must be one source's.
+    fn refuse_ambiguous_sources(&self) -> Result<()> {
+        for written in self.config.sources.keys() {
+            let roots: BTreeSet<&QName> =
+                self.compiled.plans.sources.values().map(|source| &source.root).collect();
+            if roots.iter().any(|root| root.to_string() == *written) {
+                continue;
+            }
+            let called: Vec<String> =
+                roots.iter().filter(|root| root.name == *written).map(|root| format!("\"{root}\"")).collect();
+            if called.len() > 1 {
+                bail!(
+                    "{CONFIG}: [sources.{written}] may be any of {}: write the full name in quotes, such as [sources.{}]",
+                    called.join(", "),
+                    called[0]
+                );
+            }
+        }
+        Ok(())
     }
 
     /// A path of `feat.toml`, which counts from the project's folder.

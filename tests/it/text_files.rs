@@ -264,6 +264,15 @@ fn an_error_names_its_own_file_and_its_line_as_an_editor_counts() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written_is_named_as_it_was_given() {
+    let place = project("jsonl", &head("jsonl"));
+    let output = feat(place.path(), &words(&TRAIN.replace("o.parquet", "none/o.parquet")));
+    let text = printed(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("none/o.parquet: cannot be written") && !text.contains("s.jsonl"), "{text}");
+}
+
+#[test]
 fn an_error_far_into_a_file_names_its_line() {
     let rows = row("jsonl", "a", "x", "1").repeat(120_000);
     let rows = head("jsonl") + &rows + &row("jsonl", "a", "x", "0.5") + &rows;

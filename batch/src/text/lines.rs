@@ -314,17 +314,15 @@ pub(crate) fn untyped(name: &str) -> StoredColumn {
     StoredColumn { name: name.to_owned(), slot: Slot::nullable(Type::String), zone: None }
 }
 
-/// The fields of the lines of `files` that are not `declared`, by what they look like: of the narrowest
-/// type that holds every value; text where none does.
+/// The columns of `files` in the order in which their lines bring them: those that are `declared`, and
+/// the others by what they look like, of the narrowest type that holds every value; text where none
+/// does. What is declared and on no line comes last.
 pub(crate) fn infer(files: &[PathBuf], declared: &[StoredColumn]) -> Result<Vec<StoredColumn>, BatchError> {
     let mut found: Vec<(String, Option<Type>)> = Vec::new();
     for path in files {
         let mut lines = Lines::open(path, 0)?;
         while let Some((line, _)) = lines.next()? {
             let split = fields(line, |name, raw| {
-                if declared.iter().any(|column| column.name == name) {
-                    return Ok(());
-                }
                 let at = found.iter().position(|(found, _)| found == name).unwrap_or_else(|| {
                     found.push((name.to_owned(), None));
                     found.len() - 1
@@ -332,17 +330,20 @@ pub(crate) fn infer(files: &[PathBuf], declared: &[StoredColumn]) -> Result<Vec<
                 found[at].1 = wider(found[at].1.take(), raw);
                 Ok(())
             });
+            // Whoever reads the line for its values tells what is wrong with it.
             if split.is_err() {
                 break;
             }
         }
     }
-    let columns = found.into_iter().map(|(name, ty)| StoredColumn {
-        name,
-        slot: Slot::nullable(ty.unwrap_or(Type::String)),
-        zone: None,
+    let missing = declared.iter().filter(|column| found.iter().all(|(name, _)| *name != column.name));
+    let missing: Vec<StoredColumn> = missing.cloned().collect();
+    let columns = found.into_iter().map(|(name, ty)| {
+        let known = declared.iter().find(|column| column.name == name).cloned();
+        let slot = Slot::nullable(ty.unwrap_or(Type::String));
+        known.unwrap_or(StoredColumn { name, slot, zone: None })
     });
-    Ok(columns.collect())
+    Ok(columns.chain(missing).collect())
 }
 
 /// The type that holds what `ty` holds and `raw`.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::SchemaRef;
 use feat_batch::{Resources, Session, SpineFile, Table, Tables};
+use feat_compiler::ir::QName;
 use feat_compiler::plan::Plans;
 use feat_dsl::source_map::SourceMap;
 use parquet::arrow::ArrowWriter;
@@ -42,8 +43,13 @@ pub(crate) fn table(columns: Vec<(&str, ArrayRef)>) -> Table {
 /// One table under one name.
 pub(crate) fn tables(name: &str, table: Table) -> Tables {
     let mut tables = Tables::default();
-    tables.insert(name, table);
+    tables.insert(named(name), table);
     tables
+}
+
+/// The full name of what a text without a package calls `name`.
+pub(crate) fn named(name: &str) -> QName {
+    QName { package: String::new(), name: name.to_owned() }
 }
 
 /// A spine whose time column is `t`.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::support::{MINUTE, compile, floats, ints, read, session, spine, table, tables, times, write};
+use crate::support::{
+    MINUTE, compile, floats, ints, named, read, session, spine, table, tables, times, write,
+};
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use feat_batch::{BatchError, Mode, Request, SpineFile, TrainingSet, build};
 use feat_compiler::plan::Plans;
@@ -87,7 +89,7 @@ fn all_tables() -> feat_batch::Tables {
     let clicks = clicks();
     let mut tables = tables("clicks", feat_batch::Table::batches(clicks.schema(), vec![clicks]));
     tables.insert(
-        "plans",
+        named("plans"),
         table(vec![
             ("user_id", Arc::new(Int64Array::from(vec![1, 1, 2]))),
             ("plan", Arc::new(StringArray::from(vec!["free", "pro", "free"]))),
@@ -162,7 +164,7 @@ async fn a_training_set_is_the_spine_with_features_beside_it() {
     let outcomes = manifest.groups["activity"].outcomes;
     assert_eq!((outcomes.present, outcomes.empty, outcomes.absent, outcomes.no_key), (5, 1, 0, 1));
     assert_eq!((manifest.rows, manifest.spine.rows, manifest.tables["clicks"].rows), (7, 7, 6));
-    let text = std::fs::read_to_string(folder.path().join("train.parquet.manifest.json")).unwrap();
+    let text = std::fs::read_to_string(folder.path().join("train.manifest.json")).unwrap();
     assert!(text.contains(&manifest.checksum), "{text}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing unfinished is left");
 }
@@ -183,7 +185,7 @@ async fn only_the_first_rows_of_the_log_count_where_a_prefix_is_asked_for() {
     let clicks = clicks();
     let mut tables = all_tables();
     // By known the log is a d b b c e: the first two rows leave user 1 with one click.
-    tables.insert("clicks", feat_batch::Table::batches(clicks.schema(), vec![clicks]).first(2));
+    tables.insert(named("clicks"), feat_batch::Table::batches(clicks.schema(), vec![clicks]).first(2));
     let set = TrainingSet::plan(&session(None), &tables, &request, Mode::AsKnown).await.unwrap();
     let rows: Vec<RecordBatch> = set.stream().await.unwrap().try_collect().await.unwrap();
     assert_eq!(
@@ -275,7 +277,7 @@ async fn little_memory_spills_and_changes_nothing() {
     .unwrap();
     write(&path, &batch);
     let mut tables = all_tables();
-    tables.insert("clicks", feat_batch::Table::open(&path, None).unwrap());
+    tables.insert(named("clicks"), feat_batch::Table::open(&path, None).unwrap());
     let asked = 20_000;
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("user_id", Arc::new(Int64Array::from_iter_values((0..asked).map(|row| row % 1001)))),
@@ -304,7 +306,7 @@ async fn text_files_are_read_by_their_declared_types() {
     };
     let mut tables = all_tables();
     tables.insert(
-        "clicks",
+        named("clicks"),
         file(
             "clicks.csv",
             "seen,other,id,user_id,price,ts\n\
@@ -313,7 +315,7 @@ async fn text_files_are_read_by_their_declared_types() {
         ),
     );
     tables.insert(
-        "plans",
+        named("plans"),
         file(
             "plans.jsonl",
             "{\"user_id\": 1, \"plan\": \"free\", \"since_ts\": \"1969-12-31T00:00:00Z\"}\n\

@@ -115,10 +115,12 @@ fn given_tables(plans: &Plans, given: &[Given]) -> Result<Tables> {
     for source in plans.sources.values().filter(|source| source.name == source.root) {
         match batches.remove(&source.name) {
             Some(batches) => {
-                tables.insert(&source.name.name, Table::batches(Arc::clone(&source.schema), batches));
+                tables.insert(source.name.clone(), Table::batches(Arc::clone(&source.schema), batches));
             }
             None if source.rows.is_some() => {}
-            None => tables.insert(&source.name.name, Table::batches(Arc::clone(&source.schema), Vec::new())),
+            None => {
+                tables.insert(source.name.clone(), Table::batches(Arc::clone(&source.schema), Vec::new()));
+            }
         }
     }
     Ok(tables)

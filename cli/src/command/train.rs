@@ -50,7 +50,7 @@ pub(crate) fn run(common: &Arguments, train: &Train) -> Result<ExitCode> {
         }
     })?;
     bar.finish_and_clear();
-    for (group, entry) in &manifest.groups {
+    for (group, entry) in manifest.groups.iter().chain(&manifest.labels) {
         let rows = |outcome: &str| entry.admission.get(outcome).copied().unwrap_or_default();
         let (quarantined, dropped) = (rows("quarantined"), rows("dropped"));
         if quarantined + dropped > 0 {

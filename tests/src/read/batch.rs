@@ -33,8 +33,9 @@ pub async fn service(
     let spine = spine(&mut columns, requests)?;
     let mut tables = project.tables.clone();
     if let Some((source, rows)) = prefix {
-        let table = tables.get(project.source(source)?).map_err(|cause| cause.to_string())?;
-        tables.insert(source, table.first(rows as u64));
+        let source = project.source(source)?;
+        let table = tables.get(source).map_err(|cause| cause.to_string())?;
+        tables.insert(source.root.clone(), table.first(rows as u64));
     }
     let table = Table::batches(spine.schema(), vec![spine.clone()]);
     let file = SpineFile { table, time: AT.to_owned(), zone: None };

@@ -44,7 +44,8 @@ impl Project {
         let mut project = Self { plans: Arc::new(compiled.plans), tables: Tables::default() };
         for (name, rows) in rows {
             let batch = project.rows(name, rows)?;
-            project.tables.insert(name.clone(), Table::batches(batch.schema(), vec![batch]));
+            let root = project.source(name)?.root.clone();
+            project.tables.insert(root, Table::batches(batch.schema(), vec![batch]));
         }
         Ok(project)
     }
