@@ -24,6 +24,7 @@ mod manifest;
 mod map;
 mod materialize;
 mod newest;
+mod offline;
 mod place;
 mod point_in_time;
 mod prepared;

@@ -1,22 +1,13 @@
 //! Offline tables: a group's values over a period, as a Delta table.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use datafusion::catalog::streaming::StreamingTable;
-use datafusion::datasource::provider_as_source;
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
-use datafusion::physical_plan::streaming::PartitionStream;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use datafusion::prelude::ident;
-use datafusion::scalar::ScalarValue;
-use deltalake::DeltaTable;
-use deltalake::delta_datafusion::create_session;
-use deltalake::protocol::SaveMode;
 use feat_compiler::plan::GroupPlan;
 use feat_compiler::prepare::{Counts, Mode};
 use feat_kernel::time::{Instant, Micros};
@@ -30,6 +21,7 @@ use crate::desk::Join;
 use crate::error::BatchError;
 use crate::grid::{Grid, GridExec};
 use crate::map::{MapExec, Mapper};
+use crate::offline::Offline;
 use crate::prepared::{Needed, Packing, Preparation};
 use crate::session::Session;
 use crate::slide::Layout;
@@ -56,8 +48,9 @@ pub struct Materialized {
 /// one column per feature, `day` (`2024-05-01`, UTC), by which the table is partitioned. Durations
 /// are whole microseconds, since Delta has no such type.
 /// Cost: one scan and one sort of the source.
-/// Errors: nothing is committed by a run that fails. One commit replaces exactly the grid's period,
-/// so that repeating a run changes no row.
+/// Errors: nothing is committed by a run that fails, and its files are removed. One commit replaces
+/// exactly the grid's period, so that repeating a run changes no row. A table that holds another
+/// meaning or other columns is refused, and so is one that lies where the run reads.
 pub async fn materialize(
     session: &Session,
     tables: &Tables,
@@ -71,11 +64,20 @@ pub async fn materialize(
             grid.from, grid.to, grid.every
         )));
     }
+    let location = format!("{}/{}@{}/values", root.trim_end_matches('/'), group.name, group.version);
+    for (name, table) in tables.iter() {
+        if let Some(why) = table.reads(Path::new(&location)) {
+            let reason = format!(
+                "would be written among what source `{name}` reads ({why}): name another root, `[offline] url` \
+                 in feat.toml"
+            );
+            return Err(BatchError::File { path: location.into(), reason });
+        }
+    }
     let counts = Arc::new(Mutex::new(Counts::default()));
     let counter = Arc::new(OutcomeCounter::default());
     let values = values(session, tables, group, grid, Arc::clone(&counts), Arc::clone(&counter)).await?;
-    let location = format!("{}/{}@{}/values", root.trim_end_matches('/'), group.name, group.version);
-    let version = write(session, values, &location, grid).await?;
+    let version = Offline::open(group, location.clone()).await?.write(session, values, grid).await?;
     let outcomes = counter.outcomes();
     let counts = counts.lock().map(|counts| *counts).unwrap_or_default();
     Ok(Materialized {
@@ -142,7 +144,8 @@ fn stored(ty: &Type) -> DataType {
     }
 }
 
-fn schema(group: &GroupPlan) -> SchemaRef {
+/// The columns of the table.
+pub(crate) fn schema(group: &GroupPlan) -> SchemaRef {
     let mut fields: Vec<Field> =
         group.key.iter().map(|(name, ty)| Field::new(name, stored(ty), true)).collect();
     fields.push(Field::new("at", Type::Timestamp.arrow(), true));
@@ -198,74 +201,6 @@ fn typed(group: &GroupPlan, batch: &RecordBatch, schema: &SchemaRef) -> Result<R
 }
 
 /// The day of an instant in UTC, `2024-05-01`.
-fn day(at: Instant) -> String {
+pub(crate) fn day(at: Instant) -> String {
     at.floor(Micros::DAY).to_string().chars().take_while(|&c| c != 'T').collect()
-}
-
-/// Writes the rows of `values` as the period of `grid`, in one commit; the table's new version.
-async fn write(
-    session: &Session,
-    values: Arc<dyn ExecutionPlan>,
-    location: &str,
-    grid: Grid,
-) -> Result<u64, BatchError> {
-    let failed = |cause| BatchError::Delta { location: location.to_owned(), cause };
-    if !location.contains("://") {
-        std::fs::create_dir_all(location)
-            .map_err(|cause| BatchError::File { path: location.into(), reason: cause.to_string() })?;
-    }
-    let url = deltalake::ensure_table_uri(location).map_err(failed)?;
-    let table = DeltaTable::try_from_url(url).await.map_err(failed)?;
-    let schema = values.schema();
-    let rows: Arc<dyn PartitionStream> = Arc::new(Values { session: session.clone(), plan: values });
-    let provider = StreamingTable::try_new(schema, vec![rows])?;
-    let input = LogicalPlanBuilder::scan("values", provider_as_source(Arc::new(provider)), None)?.build()?;
-    let exists = table.version().is_some();
-    let mut writing = table
-        .write(Vec::new())
-        .with_input_plan(input)
-        .with_session_state(Arc::new(create_session().state()))
-        .with_save_mode(SaveMode::Overwrite);
-    if exists {
-        writing = writing.with_replace_where(period(grid));
-    } else {
-        writing = writing.with_partition_columns(["day"]);
-    }
-    let written = writing.await.map_err(failed)?;
-    Ok(written.version().unwrap_or_default())
-}
-
-/// The rows that a run over `grid` replaces.
-fn period(grid: Grid) -> Expr {
-    let instant = |at: Instant| lit(ScalarValue::TimestampMicrosecond(Some(at.0), Some("UTC".into())));
-    let last = grid.to.minus(Micros(1));
-    let days = ident("day").gt_eq(lit(day(grid.from))).and(ident("day").lt_eq(lit(day(last))));
-    // Whole days are whole partitions: files are dropped without being read.
-    if grid.from == grid.from.floor(Micros::DAY) && grid.to == grid.to.floor(Micros::DAY) {
-        return days;
-    }
-    days.and(ident("at").gt_eq(instant(grid.from))).and(ident("at").lt(instant(grid.to)))
-}
-
-/// The rows of a plan as the input of another engine session.
-#[derive(Debug)]
-struct Values {
-    session: Session,
-    plan: Arc<dyn ExecutionPlan>,
-}
-
-impl PartitionStream for Values {
-    fn schema(&self) -> &SchemaRef {
-        datafusion::physical_plan::ExecutionPlanProperties::equivalence_properties(&self.plan).schema()
-    }
-
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        match execute_stream(Arc::clone(&self.plan), self.session.task()) {
-            Ok(stream) => stream,
-            Err(cause) => Box::pin(datafusion::physical_plan::stream::RecordBatchStreamAdapter::new(
-                self.plan.schema(),
-                futures::stream::once(futures::future::ready(Err(cause))),
-            )),
-        }
-    }
 }

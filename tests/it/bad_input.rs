@@ -133,3 +133,128 @@ fn a_new_project_is_never_laid_over_another() {
         assert!(output.status.success(), "`feat {command}` in a new project: {}", printed(&output));
     }
 }
+
+/// The names of the files below a folder.
+fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn an_output_that_the_run_reads_is_refused_before_anything_is_written() {
+    let place = project();
+    let path = place.path();
+    fs::write(path.join("spine.csv"), "user_id,at\nann,2025-01-01T12:00:00Z\n").expect("a spine");
+    std::os::unix::fs::symlink("data/visits.jsonl", path.join("link.parquet")).expect("a link");
+    fs::hard_link(path.join("spine.csv"), path.join("twin.parquet")).expect("a link");
+    let before = fs::read(path.join("data/visits.jsonl")).expect("the data");
+    let train = |out: &str| format!("train --service recommend --spine spine.csv --time at --out {out}");
+    for out in ["spine.csv", "./data/../spine.csv", "twin.parquet"] {
+        refuses(path, &train(out), 1, &["the spine reads", "write to another place"]);
+    }
+    for out in ["data/visits.jsonl", "link.parquet"] {
+        refuses(path, &train(out), 1, &["visits", "reads", "write to another place"]);
+    }
+    // A folder that is read as a whole takes no output.
+    let toml = fs::read_to_string(path.join("feat.toml")).expect("the project");
+    fs::write(path.join("feat.toml"), format!("{toml}batch = \"data\"\n")).expect("the project");
+    refuses(path, &train("data/o.parquet"), 1, &["every file in the folder"]);
+    let offline = toml.replace(".feat/offline", "data/offline") + "batch = \"data\"\n";
+    fs::write(path.join("feat.toml"), offline).expect("the project");
+    let materialize =
+        "materialize user_visits --from 2025-01-01T00:00:00Z --to 2025-01-02T00:00:00Z --every 1d";
+    refuses(path, materialize, 1, &["every file in the folder", "[offline] url"]);
+    assert_eq!(before, fs::read(path.join("data/visits.jsonl")).expect("the data"));
+    let left = files(path);
+    assert!(!left.iter().any(|file| file.contains("unfinished") || file.contains("manifest")), "{left:?}");
+}
+
+#[test]
+fn an_offline_table_has_one_meaning() {
+    let place = project();
+    let path = place.path();
+    let materialize =
+        "materialize user_visits --from 2025-01-01T00:00:00Z --to 2025-01-03T00:00:00Z --every 1d";
+    for _ in 0..2 {
+        let output = feat(path, &words(materialize));
+        assert!(output.status.success(), "{}", printed(&output));
+    }
+    let before = files(path);
+    let spec = fs::read_to_string(path.join("visits.feat")).expect("the spec");
+    let changes = [
+        ("sum(seconds)", "sum(seconds * 10.0)", "another meaning"),
+        ("  longest", "  often = count() over 1d\n  longest", "than group"),
+    ];
+    for (from, to, says) in changes {
+        assert!(spec.contains(from), "the template has no `{from}`");
+        fs::write(path.join("visits.feat"), spec.replacen(from, to, 1)).expect("the spec can be written");
+        refuses(path, materialize, 1, &["user_visits", says, "raise `version`", "remove the folder"]);
+    }
+    assert_eq!(before, files(path));
+    for file in before.iter().filter(|file| file.contains("part-")) {
+        assert!(file.contains(".zstd."), "{file} is not compressed with Zstandard");
+    }
+}
+
+#[test]
+fn a_materialize_that_fails_leaves_no_part() {
+    let place = project();
+    let path = place.path();
+    let materialize =
+        "materialize user_visits --from 2025-01-01T00:00:00Z --to 2025-01-03T00:00:00Z --every 1d";
+    let data = path.join("data/visits.jsonl");
+    let good = fs::read_to_string(&data).expect("the data");
+    fs::write(&data, format!("{good}{{\"user_id\": 7}}\n")).expect("the data can be written");
+    let line = format!("visits.jsonl:{}: column `user_id`", good.lines().count() + 1);
+    refuses(path, materialize, 1, &[&line]);
+    let left = files(&path.join(".feat/offline"));
+    assert!(!left.iter().any(|file| file.contains("part-") || file.contains("_delta_log")), "{left:?}");
+}
+
+#[test]
+fn sources_of_one_short_name_are_told_apart_by_their_packages() {
+    let place = tempfile::tempdir().expect("a folder");
+    let path = place.path();
+    for (package, rows) in [("shop", 1), ("help", 3)] {
+        let spec = format!(
+            "package {package}\nentity who_{package}(k: string)\nsource calls: events {{\n  k: string\n  ts: timestamp\n  \
+             time ts\n  known after 0s\n}}\nfeatures {package}_calls of who_{package} from calls {{ n = count() over all }}\n\
+             service {package}_all of who_{package} {{ {package}_calls.* }}\n"
+        );
+        fs::write(path.join(format!("{package}.feat")), spec).expect("a spec");
+        let row = "{\"k\": \"a\", \"ts\": \"2025-01-01T00:00:00Z\"}\n".repeat(rows);
+        fs::write(path.join(format!("{package}.jsonl")), row).expect("rows");
+    }
+    let toml = "[project]\nname = \"p\"\n";
+    fs::write(path.join("feat.toml"), format!("{toml}[sources.calls]\nreplay = \"shop.jsonl\"\n"))
+        .expect("a project");
+    refuses(
+        path,
+        "stream --replay --until-end",
+        1,
+        &["[sources.calls]", "shop.calls", "help.calls", "in quotes"],
+    );
+    let named = format!(
+        "{toml}[sources.\"shop.calls\"]\nreplay = \"shop.jsonl\"\n[sources.\"help.calls\"]\nreplay = \"help.jsonl\"\n"
+    );
+    fs::write(path.join("feat.toml"), named).expect("a project");
+    let output = feat(path, &words("stream --replay --until-end --json"));
+    assert!(output.status.success(), "{}", printed(&output));
+    let reports: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the answer is JSON");
+    let read: Vec<(Option<&str>, Option<u64>)> = reports
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|report| (report["group"].as_str(), report["read"].as_u64()))
+        .collect();
+    assert!(read.contains(&(Some("shop.shop_calls"), Some(1))), "{read:?}");
+    assert!(read.contains(&(Some("help.help_calls"), Some(3))), "{read:?}");
+}
