@@ -1,23 +1,16 @@
 //! `GridExec`: the values of every known entity at each instant of a grid.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryBuilder, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::error::Result as EngineResult;
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties,
-    Partitioning, PhysicalExpr, PlanProperties, ReplaceChildrenOptions,
-};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::ExecutionPlan;
 use feat_kernel::time::{Instant, Micros};
 
 use crate::desk::{Cursor, Desk, Join};
 use crate::error::BatchError;
+use crate::operator::{Operator, Steps, Work, outputs, stream};
 use crate::place;
 
 /// Instants at equal distances, `[from, to)`.
@@ -46,94 +39,54 @@ impl Grid {
 const OUTPUT_ROWS: usize = 8192;
 
 /// The operator. Input: packed rows with their keys, partitioned and sorted by place.
-#[derive(Debug)]
-pub(crate) struct GridExec {
-    rows: Arc<dyn ExecutionPlan>,
+pub(crate) type GridExec = Operator<Gridding>;
+
+/// What a [`GridExec`] does.
+pub(crate) struct Gridding {
     join: Join,
     grid: Grid,
-    properties: Arc<PlanProperties>,
+    schema: SchemaRef,
 }
 
 /// The schema of the output: the key's bytes, the instant, one nullable column per output.
 fn schema(join: &Join) -> SchemaRef {
     let mut fields =
         vec![Field::new("key", DataType::Binary, false), Field::new("at", DataType::Int64, false)];
-    let outputs = join.outputs.iter().enumerate();
-    fields.extend(outputs.map(|(at, slot)| Field::new(format!("~{at}"), slot.ty.arrow(), true)));
+    fields.extend(outputs(join.outputs.iter()));
     Arc::new(Schema::new(fields))
 }
 
 impl GridExec {
     /// The values of every key of `rows` at each instant of `grid` from its first visible row on.
     pub(crate) fn new(rows: Arc<dyn ExecutionPlan>, join: Join, grid: Grid) -> Self {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(schema(&join)),
-            Partitioning::UnknownPartitioning(rows.output_partitioning().partition_count()),
-            rows.pipeline_behavior(),
-            rows.boundedness(),
-        ));
-        Self { rows, join, grid, properties }
+        let schema = schema(&join);
+        Self::over(Arc::new(Gridding { join, grid, schema }), vec![rows])
     }
 }
 
-impl DisplayAs for GridExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Grid { from, to, every } = self.grid;
-        write!(f, "GridExec: {}, from={from}, to={to}, every={every}", self.join)
-    }
-}
-
-impl ExecutionPlan for GridExec {
+impl Work for Gridding {
     fn name(&self) -> &'static str {
         "GridExec"
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
+    fn detail(&self) -> String {
+        let Grid { from, to, every } = self.grid;
+        format!("{}, from={from}, to={to}, every={every}", self.join)
     }
 
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.rows]
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
     }
 
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> EngineResult<TreeNodeRecursion>,
-    ) -> EngineResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> EngineResult<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::new(children.swap_remove(0), self.join.clone(), self.grid)))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> EngineResult<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> EngineResult<SendableRecordBatchStream> {
+    fn start(&self, mut inputs: Vec<SendableRecordBatchStream>) -> SendableRecordBatchStream {
         let walk = Walk {
-            rows: Cursor::new(self.rows.execute(partition, context)?),
+            rows: Cursor::new(inputs.swap_remove(0)),
             desk: Desk::new(self.join.clone()),
             grid: self.grid,
             schema: self.schema(),
             next: None,
         };
-        let stream = futures::stream::try_unfold(walk, |mut walk| async move {
-            Ok(walk.next().await?.map(|batch| (batch, walk)))
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream)))
+        stream(self.schema(), walk)
     }
 }
 
@@ -147,7 +100,7 @@ struct Walk {
     next: Option<(i64, Instant)>,
 }
 
-impl Walk {
+impl Steps for Walk {
     async fn next(&mut self) -> Result<Option<RecordBatch>, BatchError> {
         let (mut keys, mut instants) = (BinaryBuilder::new(), Vec::new());
         loop {

@@ -25,6 +25,7 @@ mod map;
 mod materialize;
 mod newest;
 mod offline;
+mod operator;
 mod place;
 mod point_in_time;
 mod prepared;

@@ -6,33 +6,27 @@
 //! Groups that are asked by the same key are answered in one pass, so that questions and answers are
 //! sorted once for all of them.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, SchemaRef};
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::error::Result as EngineResult;
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties,
-    Partitioning, PhysicalExpr, PlanProperties, ReplaceChildrenOptions,
-};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
 
 use crate::desk::{Cursor, Desk, Join};
 use crate::error::BatchError;
+use crate::operator::{Operator, Steps, Work, outputs, stream};
 use crate::place;
 
 /// The operator. Inputs: each group's packed rows ([`Packing::schema`]), then questions ([`questions`]).
 /// Output ([`answers`]): one row per question, in any order.
-#[derive(Debug)]
-pub(crate) struct PointInTimeExec {
-    inputs: Vec<Arc<dyn ExecutionPlan>>,
+pub(crate) type PointInTimeExec = Operator<PointInTime>;
+
+/// What a [`PointInTimeExec`] does.
+pub(crate) struct PointInTime {
     joins: Vec<Join>,
-    properties: Arc<PlanProperties>,
+    schema: SchemaRef,
 }
 
 /// The schema of questions: place, hash, the spine's row number, the key's bytes.
@@ -49,8 +43,7 @@ pub(crate) fn questions() -> SchemaRef {
 /// groups, all nullable.
 fn answers(joins: &[Join]) -> SchemaRef {
     let mut fields = vec![Field::new("row", DataType::Int64, false)];
-    let outputs = joins.iter().flat_map(|join| join.outputs.iter()).enumerate();
-    fields.extend(outputs.map(|(at, slot)| Field::new(format!("~{at}"), slot.ty.arrow(), true)));
+    fields.extend(outputs(joins.iter().flat_map(|join| join.outputs.iter())));
     Arc::new(Schema::new(fields))
 }
 
@@ -60,84 +53,32 @@ impl PointInTimeExec {
         groups: impl IntoIterator<Item = (Arc<dyn ExecutionPlan>, Join)>,
         questions: Arc<dyn ExecutionPlan>,
     ) -> Self {
-        let properties = (
-            questions.output_partitioning().partition_count(),
-            questions.pipeline_behavior(),
-            questions.boundedness(),
-        );
         let (mut inputs, joins): (Vec<_>, Vec<_>) = groups.into_iter().unzip();
         inputs.push(questions);
-        let (partitions, pipeline, boundedness) = properties;
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(answers(&joins)),
-            Partitioning::UnknownPartitioning(partitions),
-            pipeline,
-            boundedness,
-        ));
-        Self { inputs, joins, properties }
+        let schema = answers(&joins);
+        Self::over(Arc::new(PointInTime { joins, schema }), inputs)
     }
 }
 
-impl DisplayAs for PointInTimeExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let groups: Vec<String> = self.joins.iter().map(Join::to_string).collect();
-        write!(f, "PointInTimeExec: {}", groups.join("; "))
-    }
-}
-
-impl ExecutionPlan for PointInTimeExec {
+impl Work for PointInTime {
     fn name(&self) -> &'static str {
         "PointInTimeExec"
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
+    fn detail(&self) -> String {
+        let groups: Vec<String> = self.joins.iter().map(Join::to_string).collect();
+        groups.join("; ")
     }
 
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        self.inputs.iter().collect()
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
     }
 
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> EngineResult<TreeNodeRecursion>,
-    ) -> EngineResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> EngineResult<Arc<dyn ExecutionPlan>> {
-        let questions = children.split_off(self.joins.len()).swap_remove(0);
-        Ok(Arc::new(Self::new(children.into_iter().zip(self.joins.iter().cloned()), questions)))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> EngineResult<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> EngineResult<SendableRecordBatchStream> {
-        let (questions, rows) = self.inputs.split_last().expect("invariant: questions are the last input");
-        let questions = questions.execute(partition, Arc::clone(&context))?;
-        let groups = rows.iter().zip(&self.joins).map(|(rows, join)| {
-            let rows = rows.execute(partition, Arc::clone(&context))?;
-            Ok((Cursor::new(rows), Desk::new(join.clone())))
-        });
-        let groups = groups.collect::<EngineResult<_>>()?;
-        let merge = Merge { groups, questions, schema: self.schema() };
-        let stream = futures::stream::try_unfold(merge, |mut merge| async move {
-            Ok(merge.next().await?.map(|batch| (batch, merge)))
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream)))
+    fn start(&self, mut inputs: Vec<SendableRecordBatchStream>) -> SendableRecordBatchStream {
+        let questions = inputs.pop().expect("invariant: questions are the last input");
+        let groups = inputs.into_iter().zip(&self.joins);
+        let groups = groups.map(|(rows, join)| (Cursor::new(rows), Desk::new(join.clone()))).collect();
+        stream(self.schema(), Merge { groups, questions, schema: self.schema() })
     }
 }
 
@@ -148,7 +89,7 @@ struct Merge {
     schema: SchemaRef,
 }
 
-impl Merge {
+impl Steps for Merge {
     /// The answers to the next batch of questions.
     async fn next(&mut self) -> Result<Option<RecordBatch>, BatchError> {
         let Some(batch) = self.questions.next().await else { return Ok(None) };

@@ -179,7 +179,7 @@ pub(crate) async fn read(
         });
         map
     };
-    Ok(Arc::new(MapExec::new("ReadExec", detail, plan, schema, Arc::new(start)).blaming(told)))
+    Ok(Arc::new(MapExec::blaming("ReadExec", detail, plan, schema, Arc::new(start), told)))
 }
 
 fn typing(declared: &[StoredColumn], found: &SchemaRef) -> SchemaRef {
