@@ -24,7 +24,8 @@ pub fn blob_key(view: &str, partition: u32, entity: &[u8]) -> Vec<u8> {
 /// What a partition of a view includes: committed together with the blobs, in one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker {
-    /// The next offset per partition of the source's log, such as `landings/0`.
+    /// The next offset per partition of the source's log, such as `landings/0`. Empty until a run has
+    /// read something: nothing can be said of entities yet.
     pub positions: BTreeMap<String, u64>,
     /// The greatest clock of the records before the positions.
     pub clock: Instant,
@@ -36,7 +37,8 @@ pub struct Marker {
     pub nonce: u64,
     /// The leader epoch of the last record read; -1 where the log has none.
     pub leader_epoch: i32,
-    /// A checksum of the last record read, to notice a log that was rewritten.
+    /// The sum of the [fingerprints](crate::fingerprint) of the records before the positions, in the
+    /// columns that the view reads, to notice a log that was rewritten.
     pub checksum: u64,
 }
 
@@ -56,6 +58,11 @@ impl Default for Marker {
 }
 
 impl Marker {
+    /// Whether some run has read the log, be it that there was nothing in it.
+    pub fn is_filled(&self) -> bool {
+        !self.positions.is_empty()
+    }
+
     /// Every row with `known` before this is included.
     pub fn complete_to(&self) -> Instant {
         self.clock.max(self.seen_to)

@@ -18,6 +18,7 @@ pub mod blob;
 pub mod codec;
 pub mod column;
 pub mod exact;
+pub mod fingerprint;
 pub mod key;
 #[cfg(test)]
 pub(crate) mod laws;

@@ -212,7 +212,7 @@ impl Catalog {
     }
 }
 
-/// The error of a group without markers.
+/// The error of a group without filled markers.
 pub(crate) fn not_streamed(group: &GroupPlan) -> LookupError {
     let QName { name, .. } = &group.name;
     LookupError::NotStreamed { group: name.clone(), version: group.version }

@@ -78,7 +78,8 @@ pub(crate) async fn fetch(
         let mut found = Vec::with_capacity(places.len());
         for (read, key) in places {
             let (view, partition) = &asked[read];
-            let marker = markers[read].as_ref().ok_or_else(|| not_streamed(&group.plan))?;
+            let filled = markers[read].as_ref().filter(|marker| marker.is_filled());
+            let marker = filled.ok_or_else(|| not_streamed(&group.plan))?;
             stamps[stamp].1.entry(*partition).or_insert_with(|| marker.clone());
             let blob = match &snapshots[read].blobs[key] {
                 None => None,

@@ -47,6 +47,23 @@ pub enum StreamError {
         /// The clock before it.
         clock: Instant,
     },
+    /// The log does not begin with what the view was filled from.
+    #[error(
+        "log `{log}` is not what view `{view}` was filled from: {}; a log only grows at its end, so restore it, or fill a new store (remove the old one, or name another under `[online]` in feat.toml)",
+        changed(*same, *read, *ends)
+    )]
+    LogChanged {
+        /// The log.
+        log: String,
+        /// The view.
+        view: String,
+        /// How many records at its beginning are the same.
+        same: u64,
+        /// How many records the view was filled from.
+        read: u64,
+        /// How many records the log has, if there are fewer.
+        ends: Option<u64>,
+    },
     /// The markers of a view name another log.
     #[error(
         "view `{view}` was filled from log `{found}`, not from `{log}`: drop the view to fill it from the beginning"
@@ -121,4 +138,14 @@ pub enum StreamError {
         /// What is known of it.
         what: String,
     },
+}
+
+/// Where a log differs from what was read of it.
+fn changed(same: u64, read: u64, ends: Option<u64>) -> String {
+    match ends {
+        Some(ends) => format!("it ends after {ends} records, and {read} had been read"),
+        None => format!(
+            "among the records {same} to {read}, in the order in which they became known, some were added, changed or removed since"
+        ),
+    }
 }

@@ -19,6 +19,7 @@ mod cache;
 mod nonce;
 mod piece;
 mod sweep;
+mod trail;
 mod worker;
 
 pub mod error;

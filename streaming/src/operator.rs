@@ -34,10 +34,21 @@ pub struct Operator {
     /// The marker in the store, and its bytes.
     marker: Marker,
     stored: Option<Bytes>,
-    /// A later position and its clock that no row led to: committed with the next rows.
-    ahead: Option<(u64, Instant)>,
+    /// A later place that no row led to: committed with the next rows.
+    ahead: Option<Reached>,
     cache: Cache,
     pub(crate) sweep: Sweep,
+}
+
+/// How far a log was read.
+#[derive(Clone, Copy, Debug)]
+struct Reached {
+    /// The offset of the next record.
+    position: u64,
+    /// The clock of the records before it.
+    clock: Instant,
+    /// The sum of their fingerprints.
+    sum: u64,
 }
 
 /// The next rows of a partition, few enough for one commit.
@@ -49,9 +60,8 @@ pub struct Chunk<'a> {
     of: Vec<u32>,
     /// Each entity's key and the clock at its last row.
     entities: Vec<(&'a [u8], Instant)>,
-    /// The position after the chunk, and its clock.
-    end: u64,
-    clock: Instant,
+    /// The place after the chunk.
+    end: Reached,
 }
 
 impl Chunk<'_> {
@@ -62,7 +72,7 @@ impl Chunk<'_> {
 
     /// The log's clock after it.
     pub fn clock(&self) -> Instant {
-        self.clock
+        self.end.clock
     }
 }
 
@@ -108,7 +118,7 @@ impl Operator {
 
     /// The offset of the first record that is not included yet.
     pub fn position(&self) -> u64 {
-        self.committed().max(self.ahead.map_or(0, |(position, _)| position))
+        self.committed().max(self.ahead.map_or(0, |ahead| ahead.position))
     }
 
     /// The position in the store.
@@ -151,7 +161,8 @@ impl Operator {
                 clock: self.marker.clock,
             });
         }
-        Ok(Some(Chunk { piece, rows, of, entities, end, clock }))
+        let end = Reached { position: end, clock, sum: piece.sum_before(end) };
+        Ok(Some(Chunk { piece, rows, of, entities, end }))
     }
 
     /// What has to be read for `chunk`: the entities that are not at hand.
@@ -167,12 +178,17 @@ impl Operator {
     /// Passes by a chunk without rows: its position is committed with the next rows, or by
     /// [`Operator::catch_up`].
     pub(crate) fn pass(&mut self, chunk: &Chunk<'_>) {
-        self.ahead = Some((chunk.end, chunk.clock));
+        self.ahead = Some(chunk.end);
     }
 
     /// Whether the store holds no marker of the partition.
     pub(crate) fn is_new(&self) -> bool {
         self.stored.is_none()
+    }
+
+    /// The position in the store and the fingerprint of the log before it.
+    pub(crate) fn trail(&self) -> (u64, u64) {
+        (self.committed(), self.marker.checksum)
     }
 
     /// Whether the store does not have the position yet.
@@ -228,38 +244,52 @@ impl Operator {
             }
             let mut blob = Blob::decode(&view, &bytes).map_err(|cause| self.codec(cause))?;
             // The entity's last rows still wait for its next write: first what that would do to them.
-            let now = blob.advance(&view, chunk.clock);
-            if blob.is_idle(&view, chunk.clock) {
+            let now = blob.advance(&view, chunk.end.clock);
+            if blob.is_idle(&view, chunk.end.clock) {
                 folded.rows += now.rows;
                 folded.duplicates += now.duplicates;
                 writes.push((key.clone(), None));
                 idle.push(key);
             }
         }
-        let mut marker = self.next_marker(chunk.end, chunk.clock, nonce);
+        let mut marker = self.next_marker(chunk.end, nonce);
         if !idle.is_empty() {
-            marker.swept_to = marker.swept_to.max(chunk.clock);
+            marker.swept_to = marker.swept_to.max(chunk.end.clock);
         }
         let bytes = Bytes::from(marker.encode());
         let commit = self.commit(bytes.clone(), writes);
         Ok((Pending { marker, bytes, blobs: held, idle, folded }, commit))
     }
 
-    /// Brings the marker to where this run has read, and to `seen_to` if that is later; `None` when it
-    /// is there already.
-    pub(crate) fn catch_up(&self, seen_to: Instant, nonce: u64) -> Option<(Pending, Commit)> {
-        if !self.is_ahead() && seen_to <= self.marker.seen_to && self.stored.is_some() {
+    /// Puts a marker where there is none: nothing is read yet. `None` if there is one.
+    pub(crate) fn begin(&self, nonce: u64) -> Option<(Pending, Commit)> {
+        self.is_new().then(|| self.mark(Marker { nonce, ..Marker::default() }))
+    }
+
+    /// Brings the marker to where this run has read; `None` when it is there already.
+    pub(crate) fn catch_up(&self, nonce: u64) -> Option<(Pending, Commit)> {
+        let ahead = self.ahead.filter(|_| self.is_ahead())?;
+        Some(self.mark(self.next_marker(ahead, nonce)))
+    }
+
+    /// Brings the marker to where this run has read to the end, which may be an empty log's, and to
+    /// `seen_to` if that is later; `None` when it is there already.
+    pub(crate) fn finish(&self, seen_to: Instant, nonce: u64) -> Option<(Pending, Commit)> {
+        if !self.is_ahead() && seen_to <= self.marker.seen_to && self.marker.is_filled() {
             return None;
         }
-        let (position, clock) = self.ahead.unwrap_or((0, Instant::MIN));
-        let mut marker = self.next_marker(position.max(self.committed()), clock, nonce);
+        let reached = self.ahead.filter(|_| self.is_ahead()).unwrap_or_else(|| self.reached());
+        let mut marker = self.next_marker(reached, nonce);
         marker.seen_to = marker.seen_to.max(seen_to);
+        Some(self.mark(marker))
+    }
+
+    /// A commit of `marker` alone.
+    fn mark(&self, marker: Marker) -> (Pending, Commit) {
         let bytes = Bytes::from(marker.encode());
         let commit = self.commit(bytes.clone(), Vec::new());
-        Some((
-            Pending { marker, bytes, blobs: Vec::new(), idle: Vec::new(), folded: Folded::default() },
-            commit,
-        ))
+        let (blobs, idle) = (Vec::new(), Vec::new());
+        (Pending { marker, bytes, blobs, idle, folded: Folded::default() }, commit)
     }
 
     /// The commit is in the store.
@@ -322,10 +352,16 @@ impl Operator {
         }
     }
 
-    fn next_marker(&self, position: u64, clock: Instant, nonce: u64) -> Marker {
+    /// The place in the store's marker.
+    fn reached(&self) -> Reached {
+        Reached { position: self.committed(), clock: self.marker.clock, sum: self.marker.checksum }
+    }
+
+    fn next_marker(&self, reached: Reached, nonce: u64) -> Marker {
         Marker {
-            positions: [(self.log.to_string(), position)].into(),
-            clock: clock.max(self.marker.clock),
+            positions: [(self.log.to_string(), reached.position)].into(),
+            clock: reached.clock.max(self.marker.clock),
+            checksum: reached.sum,
             nonce,
             ..self.marker.clone()
         }

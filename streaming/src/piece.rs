@@ -20,11 +20,14 @@ pub struct Piece {
     place: UInt32Array,
     /// The prepared rows of each partition, in the order of the log.
     parts: Vec<Vec<u32>>,
+    /// The fingerprint of the log before each record, and after the last.
+    sums: Vec<u64>,
 }
 
 impl Piece {
-    /// The records of `log`, of which there is at least one; `prepared` are their rows.
-    pub fn new(view: &View, partitions: u32, log: &LogBatch, prepared: &Prepared) -> Self {
+    /// The records of `log`, of which there is at least one; `prepared` are their rows, `sums` the
+    /// fingerprints of the log before each and after the last.
+    pub fn new(view: &View, partitions: u32, log: &LogBatch, prepared: &Prepared, sums: Vec<u64>) -> Self {
         let rows = Rows::new(view, &prepared.rows);
         let mut parts = vec![Vec::new(); partitions as usize];
         for row in 0..rows.len() {
@@ -35,7 +38,8 @@ impl Piece {
             }
             parts[partition(rows.key(row), partitions) as usize].push(row as u32);
         }
-        Self { first: log.first_offset, known: log.known.clone(), rows, place: prepared.place.clone(), parts }
+        let (known, place) = (log.known.clone(), prepared.place.clone());
+        Self { first: log.first_offset, known, rows, place, parts, sums }
     }
 
     /// The offset after the last record.
@@ -62,5 +66,10 @@ impl Piece {
     /// The log's clock before offset `offset`, which lies in `(first, end]`.
     pub(crate) fn clock_before(&self, offset: u64) -> Instant {
         Instant(self.known.value((offset - self.first) as usize - 1))
+    }
+
+    /// The fingerprint of the log before offset `offset`, which lies in `[first, end]`.
+    pub(crate) fn sum_before(&self, offset: u64) -> u64 {
+        self.sums[(offset - self.first) as usize]
     }
 }

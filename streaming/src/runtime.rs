@@ -21,6 +21,7 @@ use crate::nonce::Nonces;
 use crate::operator::Operator;
 use crate::piece::Piece;
 use crate::source::{LogBatch, Source};
+use crate::trail::{Cells, Trail};
 use crate::worker::{Done, Message, Worker};
 
 /// Partitions of a view that names no other count: enough to keep the cores of one machine busy, few
@@ -114,8 +115,9 @@ pub struct Report {
 ///
 /// Time: the clock is the log's `known`. The end of a log is complete for a `static` source only: a
 /// file of events may be longer next time.
-/// Restart: each partition goes on from the position in its marker; what it has seen is skipped.
-/// Cost: the log is read from the least position, prepared once a group; memory is bounded by a few
+/// Restart: each partition goes on from the position in its marker; what it has seen is skipped, and
+/// compared by its fingerprint where the log may change.
+/// Cost: the log is read from the least position, or its beginning where it may change; prepared once a group; memory is bounded by a few
 /// batches for each worker and [`Options::cache_bytes`].
 /// Errors: [`StreamError`]; whatever was committed before is exact and stays.
 pub async fn run(
@@ -154,6 +156,7 @@ struct Group {
     partitions: u32,
     /// The least position of its partitions at the start.
     position: u64,
+    trail: Trail,
     counts: Counts,
 }
 
@@ -188,6 +191,7 @@ impl<'a> Run<'a> {
                 new.push(Operator::new(view, id, partition as u32, Arc::clone(&log), marker, cache)?);
             }
             begin(store, group, &mut new).await?;
+            group.trail = Trail::new(&group.plan, new.iter().map(Operator::trail), source.may_change());
             for operator in new {
                 group.position = group.position.min(operator.position());
                 operators[next % workers].push((at, operator));
@@ -261,17 +265,18 @@ impl<'a> Run<'a> {
     ) -> Result<Progress, StreamError> {
         let from = self.groups.iter().map(|group| group.position).min().unwrap_or(0);
         let until = self.options.until.unwrap_or(u64::MAX);
-        let mut at = Progress { records: 0, next: from, clock: Instant::MIN };
+        let start = if source.may_change() { 0 } else { from };
+        let mut at = Progress { records: 0, next: start, clock: Instant::MIN };
         let log = self.log.clone();
         let failed = |cause| StreamError::Source { log: log.clone(), cause };
-        let mut stream = source.read(from).await.map_err(failed)?;
+        let mut stream = source.read(start).await.map_err(failed)?;
         let mut stopped = false;
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(failed)?;
             stopped = batch.end() > until;
             // A source may deliver records again; those below the position are passed over.
             if let Some(batch) = batch.between(at.next, until) {
-                at = self.check(&batch, at)?;
+                at = self.check(&batch, from, at)?;
                 let pieces = self.prepare(&batch)?;
                 if !self.send(&Message::Pieces(pieces)).await {
                     return Ok(at);
@@ -282,6 +287,9 @@ impl<'a> Run<'a> {
                 stopped = true;
                 break;
             }
+        }
+        if !stopped {
+            self.groups.iter().try_for_each(|group| group.trail.end(&self.log, &group.view))?;
         }
         let seen_to = if self.ends && !stopped { Instant::MAX } else { Instant::MIN };
         self.send(&Message::End { seen_to }).await;
@@ -298,8 +306,8 @@ impl<'a> Run<'a> {
         true
     }
 
-    /// The progress after `batch`, whose clock must not run back.
-    fn check(&self, batch: &LogBatch, at: Progress) -> Result<Progress, StreamError> {
+    /// The progress of a run from offset `from` after `batch`, whose clock must not run back.
+    fn check(&self, batch: &LogBatch, from: u64, at: Progress) -> Result<Progress, StreamError> {
         let mut clock = at.clock;
         for (row, &known) in batch.known.values().iter().enumerate() {
             if known < clock.0 {
@@ -312,13 +320,15 @@ impl<'a> Run<'a> {
             }
             clock = Instant(known);
         }
-        Ok(Progress { records: at.records + batch.known.len() as u64, next: batch.end(), clock })
+        Ok(Progress { records: batch.end().saturating_sub(from), next: batch.end(), clock })
     }
 
     /// What `batch` is to each group.
     fn prepare(&mut self, batch: &LogBatch) -> Result<Arc<[Option<Piece>]>, StreamError> {
         let mut pieces = Vec::with_capacity(self.groups.len());
+        let mut cells = Cells::new(batch);
         for group in &mut self.groups {
+            let mut sums = group.trail.follow(&mut cells, &self.log, &group.view)?;
             let Some(batch) = batch.between(group.position, u64::MAX) else {
                 pieces.push(None);
                 continue;
@@ -330,7 +340,8 @@ impl<'a> Run<'a> {
                     StreamError::Prepare { group, log, offset: batch.first_offset, cause }
                 })?;
             group.counts += prepared.counts;
-            pieces.push(Some(Piece::new(&plan.view, group.partitions, &batch, &prepared)));
+            let sums = sums.split_off(sums.len() - batch.known.len() - 1);
+            pieces.push(Some(Piece::new(&plan.view, group.partitions, &batch, &prepared, sums)));
         }
         Ok(pieces.into())
     }
@@ -360,21 +371,20 @@ async fn register(
             Err(StreamError::Partitions { view: view.to_string(), recorded, asked })
         }
         _ => {
-            let (plan, counts) = (Arc::clone(plan), Counts::default());
-            Ok(Group { plan, view, partitions: recorded, position: u64::MAX, counts })
+            let (plan, counts, trail) = (Arc::clone(plan), Counts::default(), Trail::default());
+            Ok(Group { plan, view, partitions: recorded, position: u64::MAX, trail, counts })
         }
     }
 }
 
-/// Commits the markers of partitions that have none, so that a lookup finds every partition and a
-/// store that is emptied under a run is noticed at the next commit.
+/// Commits empty markers of partitions that have none, so that a store that is emptied under a run is noticed at the next commit.
 async fn begin(store: &Arc<dyn Store>, group: &Group, operators: &mut [Operator]) -> Result<(), StreamError> {
     let mut nonces = Nonces::fresh();
     let new = operators.iter_mut().filter(|operator| operator.is_new());
     let (mut new, mut commits): (Vec<&mut Operator>, Vec<Commit>) = (new.collect(), Vec::new());
     let mut pendings = Vec::with_capacity(new.len());
     for operator in &new {
-        if let Some((pending, commit)) = operator.catch_up(Instant::MIN, nonces.next()) {
+        if let Some((pending, commit)) = operator.begin(nonces.next()) {
             pendings.push(pending);
             commits.push(commit);
         }

@@ -54,6 +54,12 @@ pub trait Source: Send + Sync {
 
     /// The records with offsets from `from` on. May be called again, from any offset.
     async fn read(&self, from: u64) -> Result<LogStream, SourceError>;
+
+    /// Whether records that were read may be others next time, as those of a file may: then the log is
+    /// read from its beginning, and compared with what was read of it.
+    fn may_change(&self) -> bool {
+        false
+    }
 }
 
 type Opening = Pin<Box<dyn Future<Output = Result<LogStream, SourceError>> + Send>>;
@@ -103,5 +109,9 @@ impl Source for Replay {
             }
         });
         Ok(later.boxed())
+    }
+
+    fn may_change(&self) -> bool {
+        true
     }
 }

@@ -56,14 +56,14 @@ impl Worker {
                 Err(TryRecvError::Disconnected) => break,
                 Err(TryRecvError::Empty) => {
                     // Markers without rows are put off while there is more to do, and only then.
-                    self.catch_up(Instant::MIN).await?;
+                    self.catch_up().await?;
                     let Some(message) = messages.recv().await else { break };
                     message
                 }
             };
             match message {
                 Message::Pieces(pieces) => self.pieces(&pieces).await?,
-                Message::End { seen_to } => self.catch_up(seen_to).await?,
+                Message::End { seen_to } => self.finish(seen_to).await?,
             }
         }
         Ok(self.done)
@@ -169,11 +169,24 @@ impl Worker {
     }
 
     /// Commits the markers of partitions that have read further than the store knows.
-    async fn catch_up(&mut self, seen_to: Instant) -> Result<(), StreamError> {
+    async fn catch_up(&mut self) -> Result<(), StreamError> {
+        self.mark(Operator::catch_up).await
+    }
+
+    /// Commits the markers of partitions that do not have the log's end yet.
+    async fn finish(&mut self, seen_to: Instant) -> Result<(), StreamError> {
+        self.mark(|operator, nonce| operator.finish(seen_to, nonce)).await
+    }
+
+    /// Commits markers without rows until no partition has one to commit.
+    async fn mark(
+        &mut self,
+        next: impl Fn(&Operator, u64) -> Option<(Pending, Commit)>,
+    ) -> Result<(), StreamError> {
         loop {
             let nonces = &mut self.nonces;
             let late = self.operators.iter().enumerate().filter_map(|(at, (_, operator))| {
-                operator.catch_up(seen_to, nonces.next()).map(|(pending, commit)| (at, pending, commit))
+                next(operator, nonces.next()).map(|(pending, commit)| (at, pending, commit))
             });
             let work: Vec<_> = late.collect();
             if work.is_empty() {

@@ -347,7 +347,69 @@ async fn a_file_that_was_replaced_by_an_older_one_is_noticed() {
     stream(&store, &groups, &source(&log, 100), &half).await.unwrap();
     log.known = log.known.values().iter().map(|known| known - 1_000_000 * MINUTE).collect();
     let error = stream(&store, &groups, &source(&log, 100), &plainly()).await.unwrap_err();
-    assert!(matches!(error, StreamError::ClockWentBack { .. }), "{error:?}");
+    assert!(matches!(error, StreamError::LogChanged { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_does_not_begin_as_it_did_is_refused() {
+    let plans = plans();
+    let groups = streamed(&plans);
+    let half = Options { until: Some(200), ..plainly() };
+    let again = async |orders: &[shop::Order]| {
+        let store = memory();
+        stream(&store, &groups, &source(&log(&plans, &many()), 100), &half).await.unwrap();
+        let before = dump(&*store, &groups).await;
+        let done = stream(&store, &groups, &source(&log(&plans, orders), 30), &plainly()).await;
+        (done, before == dump(&*store, &groups).await)
+    };
+    let mut longer = many();
+    longer.push(shop::Order { id: 1, user: Some(1), amount: None, gap: 1, age: 0 });
+    again(&longer).await.0.unwrap();
+
+    let mut changed = many();
+    changed[120].amount = Some(101);
+    let mut added = many();
+    added.insert(50, shop::Order { id: 77, user: Some(1), amount: Some(1), gap: 0, age: 0 });
+    for orders in [changed, added, many()[1..].to_vec()] {
+        let (done, untouched) = again(&orders).await;
+        let error = done.unwrap_err();
+        assert!(matches!(error, StreamError::LogChanged { read: 200, ends: None, .. }), "{error:?}");
+        assert!(error.to_string().contains("records 0 to 200"), "{error}");
+        assert!(untouched, "a refused run changed the store");
+    }
+    let (done, _) = again(&many()[..150]).await;
+    let error = done.unwrap_err();
+    assert!(error.to_string().contains("ends after 150 records, and 200 had been read"), "{error}");
+}
+
+#[tokio::test]
+async fn rows_of_one_instant_may_change_places_in_the_log() {
+    let plans = plans();
+    let groups = streamed(&plans);
+    let mut orders = many();
+    orders[101].gap = 0;
+    let store = memory();
+    let half = Options { until: Some(200), ..plainly() };
+    stream(&store, &groups, &source(&log(&plans, &orders), 100), &half).await.unwrap();
+    let mut log = log(&plans, &orders);
+    assert_eq!(log.known.value(100), log.known.value(101));
+    let places: Vec<u32> = (0..log.end() as u32).map(|at| at ^ u32::from(at / 2 == 50)).collect();
+    let places = arrow::array::UInt32Array::from(places);
+    let taken = arrow::compute::take_record_batch(&log.batch, &places);
+    log.batch = taken.unwrap();
+    stream(&store, &groups, &source(&log, 30), &plainly()).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_can_be_said_before_a_run_has_read_something() {
+    let plans = plans();
+    let (groups, store) = (streamed(&plans), memory());
+    let broken = feat_streaming::Replay::new("orders/0", || async { Err("the file is gone".into()) });
+    stream(&store, &groups, &broken, &plainly()).await.unwrap_err();
+    assert!(dump(&*store, &groups).await.values().all(|kept| !kept.marker.is_filled()));
+    let empty = feat_streaming::Replay::of("orders/0", Vec::new());
+    stream(&store, &groups, &empty, &plainly()).await.unwrap();
+    assert!(dump(&*store, &groups).await.values().all(|kept| kept.marker.is_filled()));
 }
 
 #[tokio::test]
