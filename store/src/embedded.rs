@@ -10,6 +10,7 @@
 //! it is open, so a second process is told instead of tearing it.
 
 mod file;
+mod seal;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{Commit, Committed, Durability, Read, Snapshot, Store, StoreError, ViewEntry, ViewId};
-use file::{BLOBS, MARKERS, Range, VIEWS, failed};
+use file::{BLOBS, File, MARKERS, Range, VIEWS, failed};
 use writer::{Answer, Job, Work};
 
 /// The name of the file in its folder.
@@ -40,7 +41,7 @@ const QUEUE: usize = 256;
 #[derive(Debug)]
 pub struct EmbeddedStore {
     path: PathBuf,
-    database: Arc<Database>,
+    database: Arc<File>,
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<std::thread::JoinHandle<()>>,
 }
@@ -59,8 +60,8 @@ impl EmbeddedStore {
     }
 
     fn start(path: PathBuf, database: Database) -> Result<Self, StoreError> {
+        let database = Arc::new(File::new(path.clone(), database));
         file::guarded(&path, || file::prepare(&path, &database))??;
-        let database = Arc::new(database);
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = std::thread::Builder::new().name("feat-store".to_owned()).spawn({
             let (path, database) = (path.clone(), Arc::clone(&database));
@@ -124,7 +125,7 @@ impl Store for EmbeddedStore {
         let view = Arc::clone(view);
         self.look(move |database| {
             let views = database.begin_read()?.open_table(VIEWS)?;
-            Ok(views.get(&*view)?.map(|count| count.value()))
+            seal::find(&views, view.as_bytes())?.map(|count| file::count(&count)).transpose()
         })
         .await
     }
@@ -135,7 +136,8 @@ impl Store for EmbeddedStore {
             let mut found = Vec::new();
             for entry in views.iter()? {
                 let (view, partitions) = entry?;
-                found.push(ViewEntry { view: view.value().into(), partitions: partitions.value() });
+                let partitions = file::count(&seal::opened(view.value(), partitions.value())?)?;
+                found.push(ViewEntry { view: String::from_utf8_lossy(view.value()).into(), partitions });
             }
             Ok(found)
         })
@@ -146,19 +148,16 @@ impl Store for EmbeddedStore {
         self.look(move |database| {
             let transaction = database.begin_read()?;
             let (markers, blobs) = (transaction.open_table(MARKERS)?, transaction.open_table(BLOBS)?);
-            let copy = |found: Option<redb::AccessGuard<'_, &'static [u8]>>| {
-                found.map(|bytes| Bytes::copy_from_slice(bytes.value()))
-            };
             let mut snapshots = Vec::with_capacity(reads.len());
             for asked in reads {
-                let marker = copy(markers.get(&*layout::marker_key(&asked.view, asked.partition))?);
+                let marker = seal::find(&markers, &layout::marker_key(&asked.view, asked.partition))?;
                 let mut key = layout::blob_key(&asked.view, asked.partition, &[]);
                 let prefix = key.len();
                 let mut found = Vec::with_capacity(asked.keys.len());
                 for entity in &asked.keys {
                     key.truncate(prefix);
                     key.extend_from_slice(entity);
-                    found.push(copy(blobs.get(&*key)?));
+                    found.push(seal::find(&blobs, &key)?);
                 }
                 snapshots.push(Snapshot { marker, blobs: found });
             }
@@ -190,7 +189,7 @@ impl Store for EmbeddedStore {
             for entry in blobs.range::<&[u8]>(range.bounds())?.take(limit) {
                 let (key, blob) = entry?;
                 let entity = Bytes::copy_from_slice(&key.value()[prefix.len()..]);
-                found.push((entity, Bytes::copy_from_slice(blob.value())));
+                found.push((entity, seal::opened(key.value(), blob.value())?));
             }
             Ok(found)
         })

@@ -28,6 +28,19 @@ pub enum StoreError {
         /// The newest format that is understood.
         reads: u64,
     },
+    /// An older build wrote the file.
+    #[error(
+        "online store `{}` has format {found}, this build reads {reads}: remove the file and fill it again with `feat stream`",
+        path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// The format that the file names.
+        found: u64,
+        /// The format that is understood.
+        reads: u64,
+    },
     /// The file is not a store, or was changed by something else.
     #[error(
         "online store `{}` is damaged ({what}): remove the file and fill it again with `feat stream`",

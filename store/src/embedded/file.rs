@@ -1,32 +1,67 @@
 //! What the file holds, and what its errors mean to the one who runs feat.
 
+use std::cell::Cell;
 use std::io;
 use std::ops::Bound;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Once};
 
 use redb::{Database, ReadableDatabase, TableDefinition};
 
 use crate::StoreError;
 
-/// The version of the tables below. A file of a newer one is refused.
-pub(super) const FORMAT: u64 = 1;
+/// The version of the tables below: a file of another one is refused. Since 2 values are
+/// [sealed](super::seal).
+pub(super) const FORMAT: u64 = 2;
 
 /// Facts of the file: `format`.
 const FACTS: TableDefinition<'_, &str, u64> = TableDefinition::new("facts");
-/// View → count of partitions.
-pub(super) const VIEWS: TableDefinition<'_, &str, u32> = TableDefinition::new("views");
+/// View → count of partitions, four bytes, the least first.
+pub(super) const VIEWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("views");
 /// [`marker_key`](feat_kernel::layout::marker_key) → marker.
 pub(super) const MARKERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("markers");
 /// [`blob_key`](feat_kernel::layout::blob_key) → blob. Apart from the markers, so that a partition's
 /// entities are a range of their own.
 pub(super) const BLOBS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blobs");
 
-/// Makes the tables of a new file; refuses a file of a newer format.
+/// The open file. Closing it may stumble over what is damaged as well.
+#[derive(Debug)]
+pub(super) struct File {
+    path: PathBuf,
+    /// There until it is closed.
+    database: Option<Database>,
+}
+
+impl File {
+    pub(super) fn new(path: PathBuf, database: Database) -> Self {
+        Self { path, database: Some(database) }
+    }
+}
+
+impl std::ops::Deref for File {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        self.database.as_ref().expect("invariant: the file is open until it is dropped")
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let database = self.database.take();
+        // Nobody is left to tell.
+        let _ = guarded(&self.path, || drop(database));
+    }
+}
+
+/// Makes the tables of a new file; refuses a file of another format.
 pub(super) fn prepare(path: &Path, database: &Database) -> Result<(), StoreError> {
     match format(database).map_err(|cause| failed(path, cause))? {
         Some(FORMAT) => Ok(()),
+        Some(found) if found < FORMAT => {
+            Err(StoreError::Older { path: path.to_owned(), found, reads: FORMAT })
+        }
         Some(found) => Err(StoreError::Newer { path: path.to_owned(), found, reads: FORMAT }),
         None => make_tables(database).map_err(|cause| failed(path, cause)),
     }
@@ -77,9 +112,32 @@ impl Range {
     }
 }
 
-/// Runs `f`, which may panic where the file is not what the library wrote.
+/// The count of partitions as it stands in [`VIEWS`].
+pub(super) fn count(bytes: &[u8]) -> Result<u32, redb::Error> {
+    let bytes = bytes.try_into();
+    bytes.map(u32::from_le_bytes).map_err(|_| redb::Error::Corrupted("a count of partitions".to_owned()))
+}
+
+thread_local! {
+    /// Whether a panic of this thread is on its way to [`guarded`], which tells it as an error.
+    static TOLD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `f`, which may panic where the file is not what the library wrote; nothing is printed then.
 pub(super) fn guarded<T>(path: &Path, f: impl FnOnce() -> T) -> Result<T, StoreError> {
-    std::panic::catch_unwind(AssertUnwindSafe(f)).map_err(|panic| {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !TOLD.get() {
+                print(panic);
+            }
+        }));
+    });
+    let before = TOLD.replace(true);
+    let done = std::panic::catch_unwind(AssertUnwindSafe(f));
+    TOLD.set(before);
+    done.map_err(|panic| {
         let what = panic
             .downcast_ref::<String>()
             .cloned()
@@ -104,6 +162,7 @@ pub(super) fn failed(path: &Path, cause: impl Into<redb::Error>) -> StoreError {
             _ => StoreError::Io { path, cause: Arc::new(cause) },
         },
         redb::Error::PreviousIo | redb::Error::DatabaseClosed => StoreError::Closed { path },
+        redb::Error::Corrupted(what) => StoreError::Damaged { path, what },
         other => StoreError::Damaged { path, what: other.to_string() },
     }
 }

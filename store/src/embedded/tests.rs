@@ -95,6 +95,6 @@ async fn a_store_of_a_newer_format_is_left_alone() {
         transaction.commit().unwrap();
     }
     let error = EmbeddedStore::open(folder.path()).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 2, reads: 1, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Newer { found: 3, reads: 2, .. }), "{error:?}");
     assert!(error.to_string().contains("use the newer feat"), "{error}");
 }

@@ -9,10 +9,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use feat_kernel::layout;
-use redb::{Database, ReadableTable, Table, WriteTransaction};
+use redb::{Database, Table, WriteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
-use super::file::{self, BLOBS, MARKERS, Range, VIEWS};
+use super::file::{self, BLOBS, File, MARKERS, Range, VIEWS};
+use super::seal;
 use crate::{Commit, Committed, Durability, StoreError, ViewId};
 
 /// How long a commit with [`Durability::Eventual`] may wait for the disk while others follow it. A
@@ -64,7 +65,7 @@ impl Answer {
 }
 
 /// Works until the queue is closed and empty; then makes everything durable.
-pub(super) fn run(path: &Path, database: &Database, mut queue: mpsc::Receiver<Job>) {
+pub(super) fn run(path: &Path, database: &File, mut queue: mpsc::Receiver<Job>) {
     let mut durable_at = Instant::now();
     let mut pending = false;
     let mut jobs = Vec::with_capacity(JOBS);
@@ -128,14 +129,17 @@ fn apply(transaction: &WriteTransaction, works: Vec<Work>) -> Result<Vec<Answer>
                 Answer::Committed(committed.collect::<Result<_, _>>()?)
             }
             Work::Register(view, partitions) => {
-                let known = views.get(&*view)?.map(|count| count.value());
+                let key = view.as_bytes();
+                let known = seal::find(&views, key)?.map(|count| file::count(&count)).transpose()?;
                 if known.is_none() {
-                    views.insert(&*view, partitions)?;
+                    views.insert(key, &*seal::sealed(key, &partitions.to_le_bytes()))?;
                 }
                 Answer::Count(known.unwrap_or(partitions))
             }
             Work::Drop(view) => {
-                let partitions = views.remove(&*view)?.map_or(0, |count| count.value());
+                let known = seal::find(&views, view.as_bytes())?.map(|count| file::count(&count));
+                let partitions = known.transpose()?.unwrap_or(0);
+                views.remove(view.as_bytes())?;
                 for partition in 0..partitions {
                     markers.remove(&*layout::marker_key(&view, partition))?;
                     let range = Range::new(&layout::blob_key(&view, partition, &[]), None);
@@ -157,18 +161,18 @@ fn commit_one(
     commit: Commit,
 ) -> Result<Committed, redb::Error> {
     let key = layout::marker_key(&commit.view, commit.partition);
-    let current = markers.get(&*key)?.map(|marker| crate::Bytes::copy_from_slice(marker.value()));
+    let current = seal::find(markers, &key)?;
     if current != commit.expected {
         return Ok(Committed::Conflict(current));
     }
-    markers.insert(&*key, &*commit.marker)?;
+    markers.insert(&*key, &*seal::sealed(&key, &commit.marker))?;
     let mut key = layout::blob_key(&commit.view, commit.partition, &[]);
     let prefix = key.len();
     for (entity, blob) in commit.writes {
         key.truncate(prefix);
         key.extend_from_slice(&entity);
         match blob {
-            Some(blob) => blobs.insert(&*key, &*blob)?,
+            Some(blob) => blobs.insert(&*key, &*seal::sealed(&key, &blob))?,
             None => blobs.remove(&*key)?,
         };
     }
