@@ -7,7 +7,8 @@ use feat_kernel::types::Type;
 use feat_kernel::value::{Value, finite};
 use serde_json::{Value as Json, json};
 
-/// The value of type `ty` that `text` writes; `None` if it writes none. The text `null` is null.
+/// The value of type `ty` that `text` writes; `None` if it writes none. The text `null` is null; a text
+/// in double quotes, escapes as in JSON, is what stands between them.
 pub(crate) fn parse(text: &str, ty: &Type) -> Option<Value> {
     if text == "null" {
         return Some(Value::Null);
@@ -18,14 +19,24 @@ pub(crate) fn parse(text: &str, ty: &Type) -> Option<Value> {
         Type::Duration => length(text).map(|length| Value::Int(length.0)),
         Type::Float => text.parse().ok().and_then(finite).map(Value::Float),
         Type::Decimal(precision, scale) => decimal(text, *precision, *scale).map(Value::Decimal),
-        Type::String => Some(Value::Str(text.into())),
-        Type::Enum(names) => names.iter().any(|name| name == text).then(|| Value::Str(text.into())),
+        Type::String => Some(Value::Str(unquoted(text).into())),
+        Type::Enum(names) => {
+            let text = unquoted(text);
+            names.contains(&text).then(|| Value::Str(text.into()))
+        }
         Type::Timestamp => Instant::parse(text).map(|instant| Value::Int(instant.0)),
         Type::Date => Instant::parse(&format!("{text}T00:00:00Z"))
             .map(|instant| Value::Int(instant.0.div_euclid(Micros::DAY.0))),
         Type::Bytes => hex(text).map(|bytes| Value::Bytes(bytes.into())),
         Type::List(_) | Type::Map(..) | Type::Struct(_) | Type::Embedding(_) => None,
     }
+}
+
+/// What stands between the double quotes of `text`; the text itself where there are none.
+fn unquoted(text: &str) -> String {
+    let quoted = text.len() > 1 && text.starts_with('"') && text.ends_with('"');
+    let inner = quoted.then(|| serde_json::from_str(text).ok()).flatten();
+    inner.unwrap_or_else(|| text.to_owned())
 }
 
 /// What [`parse`] reads, in words, for an error.
@@ -90,8 +101,18 @@ fn hex(text: &str) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
-/// A value for a person; floats read back to the same bits.
+/// A value for a person; floats read back to the same bits, and the text `null` stands in quotes.
 pub(crate) fn shown(value: &Value, ty: &Type) -> String {
+    match json_of(value, ty) {
+        // Without quotes it would be read as something else.
+        Json::String(text) if text == "null" || unquoted(&text) != text => json!(text).to_string(),
+        Json::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// The name of a member of a JSON object for a key of a map.
+fn name(value: &Value, ty: &Type) -> String {
     match json_of(value, ty) {
         Json::String(text) => text,
         other => other.to_string(),
@@ -119,7 +140,7 @@ pub(crate) fn json_of(value: &Value, ty: &Type) -> Json {
         (Value::List(items), Type::List(slot)) => items.iter().map(|item| json_of(item, &slot.ty)).collect(),
         (Value::List(items), _) => items.iter().map(|item| json_of(item, &Type::Float)).collect(),
         (Value::Map(pairs), Type::Map(key, slot)) => {
-            Json::Object(pairs.iter().map(|(k, item)| (shown(k, key), json_of(item, &slot.ty))).collect())
+            Json::Object(pairs.iter().map(|(k, item)| (name(k, key), json_of(item, &slot.ty))).collect())
         }
         (Value::Struct(items), Type::Struct(fields)) => Json::Object(
             items
@@ -171,6 +192,10 @@ mod tests {
             (Value::Int(0), Type::Timestamp, "1970-01-01T00:00:00Z"),
             (Value::Int(2), Type::Date, "1970-01-03"),
             (Value::Int(5_400_000_000), Type::Duration, "1h30m"),
+            (Value::Null, Type::String, "null"),
+            (Value::Str("null".into()), Type::String, "\"null\""),
+            (Value::Str("\"a\"".into()), Type::String, "\"\\\"a\\\"\""),
+            (Value::Str("\"".into()), Type::String, "\""),
         ];
         for (value, ty, text) in cases {
             assert_eq!(shown(&value, &ty), text);
