@@ -13,6 +13,8 @@ use crate::project::Project;
 
 /// Where the online values are when `feat.toml` does not say.
 const ONLINE: &str = "embedded:.feat/online";
+/// With less than this the engine cannot even begin to sort, and says so in its own words.
+const LEAST_MEMORY: usize = 64 << 20;
 /// Where offline tables are when `feat.toml` does not say.
 const OFFLINE: &str = ".feat/offline";
 
@@ -60,11 +62,12 @@ fn table(project: &Project, source: &SourcePlan, role: Role) -> Result<Table> {
         bail!(
             "source `{name}` is read by `{}(\"{}\")`, which this build does not read: it reads parquet, csv and jsonl. Say where a file is:\n  [sources.{name}]\n  batch = \"…\"\nin feat.toml",
             connector.kind,
-            connector.location
+            without_secrets(&connector.location)
         );
     };
     if connector.location.contains("://") {
-        bail!("source `{name}` is at {}, and this build reads local paths only", connector.location);
+        let location = without_secrets(&connector.location);
+        bail!("source `{name}` is at {location}, and this build reads local paths only");
     }
     open(name, &project.path(&connector.location), Some(format))
 }
@@ -92,7 +95,8 @@ pub(crate) fn store(project: &Project) -> Result<Arc<dyn Store>> {
         }
         Some(("memory", _)) => Ok(Arc::new(MemoryStore::default())),
         _ => bail!(
-            "[online] url = \"{url}\" is not a store of this build: write \"embedded:PATH\" or \"memory:\""
+            "[online] url = \"{}\" is not a store of this build: write \"embedded:PATH\" or \"memory:\"",
+            without_secrets(url)
         ),
     }
 }
@@ -101,7 +105,7 @@ pub(crate) fn store(project: &Project) -> Result<Arc<dyn Store>> {
 pub(crate) fn offline(project: &Project) -> Result<PathBuf> {
     let url = project.config.offline.url.as_deref().unwrap_or(OFFLINE);
     if url.contains("://") {
-        bail!("[offline] url = \"{url}\": this build writes local folders only");
+        bail!("[offline] url = \"{}\": this build writes local folders only", without_secrets(url));
     }
     Ok(project.path(url))
 }
@@ -110,7 +114,10 @@ pub(crate) fn offline(project: &Project) -> Result<PathBuf> {
 pub(crate) fn session(project: &Project) -> Result<Session> {
     let engine = &project.config.engine;
     if let Some(url) = engine.url.as_deref().filter(|url| *url != "local") {
-        bail!("[engine] url = \"{url}\": this build runs \"local\" only");
+        bail!("[engine] url = \"{}\": this build runs \"local\" only", without_secrets(url));
+    }
+    if engine.threads == Some(0) {
+        bail!("[engine] threads = 0 runs nothing: write 1 or more, or leave it out for all cores");
     }
     let memory = engine.memory.as_deref().map(bytes).transpose()?;
     Ok(Session::new(&Resources { cores: engine.threads, memory, spill: None })?)
@@ -127,5 +134,55 @@ fn bytes(text: &str) -> Result<usize> {
         other => bail!("[engine] memory = \"{text}\": `{other}` is no unit; write B, KB, MB or GB"),
     };
     let number: usize = digits.parse().with_context(|| format!("[engine] memory = \"{text}\" is no size"))?;
-    number.checked_mul(unit).with_context(|| format!("[engine] memory = \"{text}\" is too much"))
+    let bytes =
+        number.checked_mul(unit).with_context(|| format!("[engine] memory = \"{text}\" is too much"))?;
+    if bytes < LEAST_MEMORY {
+        bail!("[engine] memory = \"{text}\" is too little to sort anything: write \"64MB\" or more");
+    }
+    Ok(bytes)
+}
+
+/// A URL as it may be printed: neither who asks nor with what.
+fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    // Settings behind `?` may be keys and passwords as well.
+    let (place, asks) = match rest.split_once(['?', '#']) {
+        Some((place, _)) => (place, "?…"),
+        None => (rest, ""),
+    };
+    // A password may hold a `/` or an `@` that should have been escaped.
+    let (who, place) = match place.rsplit_once('@') {
+        Some((_, place)) => ("…@", place),
+        None => ("", place),
+    };
+    format!("{scheme}://{who}{place}{asks}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_secret_in_a_url_is_not_shown() {
+        for (url, shown) in [
+            ("s3://AKIA:sekret@bucket/x", "s3://…@bucket/x"),
+            ("redis://:se/kr@et@host:6379/0", "redis://…@host:6379/0"),
+            ("postgres://host/db?user=u&password=sekret", "postgres://host/db?…"),
+            ("kafka://host:9092/topic", "kafka://host:9092/topic"),
+            ("data/x.parquet", "data/x.parquet"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
+
+    #[test]
+    fn sizes_have_units_and_a_least() {
+        assert_eq!(bytes("1 GB").ok(), Some(1 << 30));
+        for (text, says) in
+            [("1KB", "64MB"), ("5 furlongs", "furlongs"), ("many", "no unit"), ("-1MB", "no size")]
+        {
+            let error = format!("{:#}", bytes(text).expect_err(text));
+            assert!(error.contains(says), "{error}");
+        }
+    }
 }
