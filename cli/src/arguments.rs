@@ -147,7 +147,7 @@ pub(crate) struct Stream {
     pub(crate) until_end: bool,
     /// How many workers share the partitions.
     #[arg(long, value_name = "N")]
-    pub(crate) workers: Option<usize>,
+    pub(crate) workers: Option<std::num::NonZeroUsize>,
     /// Prints the counts as JSON on standard output.
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,6 +1,7 @@
 //! What a person or a program reads: the only module that prints.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -33,6 +34,17 @@ pub(crate) fn error(error: &anyhow::Error) {
     // A cause that its effect already tells is not told twice.
     causes.dedup_by(|cause, effect| effect.contains(cause.as_str()));
     note(format!("error: {}", causes.join("\n  because: ")));
+}
+
+/// Prints what is wrong with how a command was called; its exit code.
+pub(crate) fn usage(text: &str) -> ExitCode {
+    note(format!("error: {text}"));
+    ExitCode::from(2)
+}
+
+/// A number of things: `1 service`, `2 services`.
+pub(crate) fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Prints the diagnostics for a person, with a closing count.

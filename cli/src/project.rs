@@ -6,9 +6,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use feat_compiler::Compiled;
 use feat_compiler::ir::QName;
+use feat_compiler::pending::{self, Effect, Pending};
 use feat_compiler::secrets::{PREFIX, Secrets};
 use feat_dsl::source_map::SourceMap;
 use serde::Deserialize;
+
+/// What some editors put first in a file of UTF-8.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// More places than this are not listed in one message.
+const MOST_PLACES: usize = 3;
 
 /// The name of the file that makes a folder a project.
 pub(crate) const CONFIG: &str = "feat.toml";
@@ -105,12 +112,8 @@ impl Project {
     fn read(root: PathBuf, config: Config, files: &[PathBuf]) -> Result<Self> {
         let mut texts = SourceMap::new();
         for file in files {
-            let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let text = String::from_utf8(bytes).map_err(|cause| {
-                anyhow::anyhow!("{} is not UTF-8: {cause}; save it as UTF-8", file.display())
-            })?;
             let shown = file.strip_prefix(&root).unwrap_or(file);
-            texts.add(shown.to_string_lossy(), text);
+            texts.add(shown.to_string_lossy(), read_spec(file)?.trim_start_matches(BYTE_ORDER_MARK));
         }
         let compiled = feat_compiler::compile_with(&texts, &secrets());
         let project = Self { root, config, texts, compiled };
@@ -145,6 +148,53 @@ impl Project {
         Ok(())
     }
 
+    /// Refuses a `[sources.NAME]` of `feat.toml` for which the spec has no source: what it says would
+    /// have no effect.
+    pub(crate) fn check_sources(&self) -> Result<()> {
+        let sources: Vec<&QName> = self.compiled.model.sources.keys().collect();
+        let left_out: Vec<&str> = self.compiled.pending.iter().map(|pending| pending.item.as_str()).collect();
+        let is = |full: &str, name: &str| full == name || full.ends_with(&format!(".{name}"));
+        for name in self.config.sources.keys() {
+            let known = sources.iter().any(|source| is(&source.to_string(), name))
+                || left_out.iter().any(|item| is(item, name));
+            if !known {
+                let names: Vec<String> = sources.iter().map(|source| format!("`{}`", source.name)).collect();
+                bail!(
+                    "[sources.{name}] of {CONFIG}: the spec has no source `{name}`; it has {}",
+                    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Why `name` (an item, or `group.feature`) is not there although it is written: what it uses is
+    /// not compiled yet, and where that stands.
+    pub(crate) fn left_out(&self, name: &str) -> Option<String> {
+        let left_out = || self.compiled.pending.iter().filter(|one| one.construct.effect == Effect::LeftOut);
+        let place = |one: &Pending| {
+            let ((line, column), _) = self.texts.line_column(one.span);
+            format!("`{}` ({}:{line}:{column})", one.construct.name, self.texts.path(one.span.file))
+        };
+        // The item itself, or, of a group, one of its features.
+        let inside = format!(".{name}.");
+        let of = |one: &&Pending| format!(".{}.", one.item).contains(&inside);
+        let mut uses: Vec<&Pending> = left_out().filter(of).collect();
+        let itself = uses.first()?.construct != pending::READS_PENDING;
+        if !itself {
+            // What it reads waits for one of these.
+            uses = left_out().filter(|one| one.construct != pending::READS_PENDING).collect();
+        }
+        let mut places: Vec<String> = uses.into_iter().map(place).collect();
+        places.dedup();
+        places.truncate(MOST_PLACES);
+        let how = if itself { "uses" } else { "reads what uses" };
+        Some(format!(
+            "`{name}` is written but left out: it {how} {}, which this build does not compile yet; `feat check` shows every such place",
+            places.join(", ")
+        ))
+    }
+
     /// A path of `feat.toml`, which counts from the project's folder.
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
@@ -158,6 +208,13 @@ fn secrets() -> Secrets {
         Some((name.to_owned(), value.into_encoded_bytes()))
     });
     held.collect()
+}
+
+/// The text of a `.feat` file.
+pub(crate) fn read_spec(file: &Path) -> Result<String> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    String::from_utf8(bytes)
+        .map_err(|cause| anyhow::anyhow!("{} is not UTF-8: {cause}; save it as UTF-8", file.display()))
 }
 
 /// `paths` with each folder replaced by the `.feat` files in it.
@@ -215,8 +272,12 @@ fn nearest(start: &Path) -> Result<PathBuf> {
 fn read_config(root: &Path, profile: Option<&str>) -> Result<Config> {
     let path = root.join(CONFIG);
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut table: toml::Table =
-        text.parse().with_context(|| format!("{} is not TOML as it stands", path.display()))?;
+    let mut table: toml::Table = text.parse().map_err(|cause: toml::de::Error| {
+        // Its own words show the line, which may hold a secret.
+        let before = cause.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        anyhow::anyhow!("{} is not TOML as it stands: line {line}: {}", path.display(), cause.message())
+    })?;
     if let Some(name) = profile {
         let over =
             table.get("profiles").and_then(|profiles| profiles.get(name)).and_then(toml::Value::as_table);
@@ -251,16 +312,23 @@ fn overlay(base: &mut toml::Table, over: toml::Table) {
 fn substitute(value: &mut toml::Value) -> Result<()> {
     match value {
         toml::Value::String(text) => {
-            while let Some(start) = text.find("${") {
-                let Some(length) = text[start..].find('}') else {
-                    bail!("`{text}` has a `${{` without its `}}`");
+            let mut done = String::new();
+            let mut rest = text.as_str();
+            while let Some((before, after)) = rest.split_once("${") {
+                // What stands around it may be a secret.
+                let Some((name, after)) = after.split_once('}') else {
+                    bail!("a value has a `${{` without its `}}`");
                 };
-                let name = text[start + 2..start + length].to_owned();
-                let Ok(found) = std::env::var(&name) else {
+                let Ok(found) = std::env::var(name) else {
                     bail!("the environment has no {name}, which `${{{name}}}` asks for");
                 };
-                text.replace_range(start..=start + length, &found);
+                done += before;
+                // What the environment says is a value, not a text to look for names in.
+                done += &found;
+                rest = after;
             }
+            done += rest;
+            *text = done;
             Ok(())
         }
         toml::Value::Table(table) => table.iter_mut().try_for_each(|(_, value)| substitute(value)),

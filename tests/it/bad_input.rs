@@ -258,3 +258,196 @@ fn sources_of_one_short_name_are_told_apart_by_their_packages() {
     assert!(read.contains(&(Some("shop.shop_calls"), Some(1))), "{read:?}");
     assert!(read.contains(&(Some("help.help_calls"), Some(3))), "{read:?}");
 }
+
+/// A project of one source and one service, streamed from `data/s.jsonl`.
+fn small(rows: &[&str]) -> tempfile::TempDir {
+    let place = tempfile::tempdir().expect("a folder");
+    fs::create_dir(place.path().join("data")).expect("a folder can be made");
+    let spec = r#"
+package p
+entity u(k: string)
+source s: events {
+  k: string
+  x: int
+  ts: timestamp
+  time ts
+  known after 0s
+  batch jsonl("data/s.jsonl")
+}
+features g of u from s {
+  n = count() over all
+  sx = sum(x) over all
+}
+service v of u { g.* }
+"#;
+    for (name, text) in [
+        ("p.feat", spec.to_owned()),
+        ("feat.toml", "[project]\nname = \"p\"\n[sources.s]\nreplay = \"data/s.jsonl\"\n".to_owned()),
+        ("data/s.jsonl", rows.join("\n") + "\n"),
+    ] {
+        fs::write(place.path().join(name), text).expect("a file can be written");
+    }
+    place
+}
+
+const STREAM: &str = "stream --replay --until-end";
+const ROW: &str = r#"{"k": "a", "x": 1, "ts": "2025-01-01T00:00:00Z"}"#;
+const LATER: &str = r#"{"k": "a", "x": 10, "ts": "2025-01-01T03:00:00Z"}"#;
+
+#[test]
+fn a_log_that_changed_under_the_store_is_refused() {
+    let place = small(&[ROW, LATER]);
+    assert!(feat(place.path(), &words(STREAM)).status.success());
+    let data = place.path().join("data/s.jsonl");
+    let between = r#"{"k": "a", "x": 100, "ts": "2025-01-01T02:00:00Z"}"#;
+    fs::write(&data, format!("{ROW}\n{LATER}\n{between}\n")).expect("the data can be written");
+    refuses(place.path(), STREAM, 1, &["log `s/0`", "records 0 to 2", "restore it", "[online]"]);
+    fs::write(&data, format!("{ROW}\n")).expect("the data can be written");
+    refuses(place.path(), STREAM, 1, &["ends after 1 records"]);
+    let last = r#"{"k": "a", "x": 100, "ts": "2025-01-01T03:00:00Z"}"#;
+    fs::write(&data, format!("{ROW}\n{LATER}\n{last}\n")).expect("the data can be written");
+    assert!(feat(place.path(), &words(STREAM)).status.success());
+    let got = feat(place.path(), &words("get v k=a --at 2025-01-02T00:00:00Z"));
+    assert!(printed(&got).contains("111"), "{}", printed(&got));
+}
+
+#[test]
+fn a_stream_that_failed_leaves_no_zeros_behind() {
+    let place = small(&[r#"{"k": "a", "x": "foo", "ts": "2025-01-01T00:00:00Z"}"#]);
+    refuses(place.path(), STREAM, 1, &["s.jsonl"]);
+    refuses(place.path(), "get v k=a --at 2025-01-02T00:00:00Z", 1, &["no online values yet", "feat stream"]);
+}
+
+#[test]
+fn no_url_is_printed_with_its_secrets() {
+    let place = small(&[ROW]);
+    let config = fs::read_to_string(place.path().join("feat.toml")).expect("the configuration");
+    for (section, command) in [
+        ("[online]", "get v k=a"),
+        ("[offline]", "materialize g --from 2025-01-01T00:00:00Z --to 2025-01-02T00:00:00Z --every 1d"),
+        ("[engine]", STREAM),
+    ] {
+        let text = format!("{config}{section}\nurl = \"s3://AKIA:sekret@bucket/x?token=hidden\"\n");
+        fs::write(place.path().join("feat.toml"), text).expect("the configuration can be written");
+        refuses(place.path(), command, 1, &[section, "s3://…@bucket/x?…"]);
+        let text = printed(&feat(place.path(), &words(command)));
+        assert!(!text.contains("sekret") && !text.contains("hidden") && !text.contains("AKIA"), "{text}");
+    }
+    let text = format!("{config}[online]\nurl = \"s3://AKIA:sekret@bucket/x\n");
+    fs::write(place.path().join("feat.toml"), text).expect("the configuration can be written");
+    refuses(place.path(), "check", 1, &["feat.toml", "line 6"]);
+    assert!(!printed(&feat(place.path(), &words("check"))).contains("sekret"));
+}
+
+#[test]
+fn the_text_null_is_a_key_like_any_other() {
+    let place = small(&[r#"{"k": "null", "x": 5, "ts": "2025-01-01T00:00:00Z"}"#]);
+    assert!(feat(place.path(), &words(STREAM)).status.success());
+    let get = |key: &str| {
+        let words = ["get", "v", key, "--at", "2025-01-02T00:00:00Z"].map(str::to_owned);
+        printed(&feat(place.path(), &words))
+    };
+    let text = get("k=\"null\"");
+    assert!(text.contains("g.sx") && text.contains("present"), "{text}");
+    assert!(get("k=null").contains("no key"), "{}", get("k=null"));
+    refuses(place.path(), "get v k=a k=b", 1, &["`k` is given twice"]);
+}
+
+#[test]
+fn what_has_no_effect_in_the_configuration_is_refused() {
+    let place = small(&[ROW]);
+    let config = fs::read_to_string(place.path().join("feat.toml")).expect("the configuration");
+    for (more, says) in [
+        ("[sources.zz]\nbatch = \"x.csv\"\n", &["[sources.zz]", "it has `s`"][..]),
+        ("[engine]\nthreads = 0\n", &["threads = 0", "1 or more"]),
+        ("[engine]\nmemory = \"1KB\"\n", &["1KB", "64MB"]),
+    ] {
+        fs::write(place.path().join("feat.toml"), format!("{config}{more}")).expect("it can be written");
+        refuses(place.path(), STREAM, 1, says);
+    }
+    refuses(place.path(), "stream --until-end", 2, &["--replay"]);
+    refuses(place.path(), "stream --replay", 2, &["--until-end"]);
+    refuses(place.path(), "stream --replay --until-end --workers 0", 2, &["--workers"]);
+}
+
+#[test]
+fn a_value_of_the_environment_is_not_looked_into() {
+    let place = small(&[ROW]);
+    let config = fs::read_to_string(place.path().join("feat.toml")).expect("the configuration");
+    let text = format!("{config}[kafka]\nbrokers = \"${{FEAT_TEST_LOOP}}\"\n");
+    fs::write(place.path().join("feat.toml"), text).expect("the configuration can be written");
+    let output = crate::feat::command(place.path(), &words("check"))
+        .env("FEAT_TEST_LOOP", "${FEAT_TEST_LOOP}")
+        .output()
+        .expect("the binary runs");
+    assert!(output.status.success(), "{}", printed(&output));
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let place = small(&[ROW]);
+    let path = place.path().join("p.feat");
+    let text = fs::read_to_string(&path).expect("the spec");
+    fs::write(&path, format!("\u{feff}{}", text.trim_start())).expect("the spec can be written");
+    assert!(feat(place.path(), &words("check")).status.success());
+    assert!(feat(place.path(), &words("fmt")).status.success());
+    assert!(fs::read_to_string(&path).expect("the spec").starts_with("package p"));
+    fs::write(&path, "\u{feff}package p q\n").expect("the spec can be written");
+    refuses(place.path(), "check", 1, &["p.feat:1:11"]);
+}
+
+#[test]
+fn what_waits_is_named_where_it_is_asked_for() {
+    let place = small(&[ROW]);
+    let path = place.path().join("p.feat");
+    let text = fs::read_to_string(&path).expect("the spec");
+    let waits = "features later of u from s { m = most_frequent(x) over 1d }\nservice w of u { later.* }\n";
+    fs::write(&path, format!("{text}{waits}")).expect("the spec can be written");
+    let uses = &["later", "left out", "`aggregate`", "p.feat:17:34"];
+    for command in [
+        "stream --replay --until-end --group later",
+        "explain later",
+        "explain later.m",
+        "get w k=a",
+        "materialize later --from 2025-01-01T00:00:00Z --to 2025-01-02T00:00:00Z --every 1d",
+    ] {
+        let words = if command.starts_with("get") { &uses[1..] } else { &uses[..] };
+        refuses(place.path(), command, 1, words);
+    }
+}
+
+#[test]
+fn a_code_that_does_not_exist_needs_no_project_to_say_so() {
+    let place = tempfile::tempdir().expect("a folder");
+    refuses(place.path(), "explain FEAT999", 1, &["no code `FEAT999`"]);
+}
+
+#[test]
+fn a_store_whose_bits_changed_never_answers_with_them() {
+    let place = small(&[ROW, LATER]);
+    assert!(feat(place.path(), &words(STREAM)).status.success());
+    let file = place.path().join(".feat/online/feat.redb");
+    let sound = fs::read(&file).expect("the store's file");
+    let get = "get v k=a --at 2025-01-02T00:00:00Z --json";
+    let values = |output: &std::process::Output| {
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("an answer is JSON");
+        answer["features"].clone()
+    };
+    let right = values(&feat(place.path(), &words(get)));
+    let used: Vec<usize> = (0..sound.len()).filter(|&at| sound[at] != 0).collect();
+    let mut noticed = 0;
+    for step in 0..60 {
+        let mut bytes = sound.clone();
+        bytes[used[step * used.len() / 60]] ^= 1 << (step % 8);
+        fs::write(&file, &bytes).expect("the store's file can be written");
+        let output = feat(place.path(), &words(get));
+        let text = printed(&output);
+        assert!(!text.contains("panicked"), "bit of byte {}: {text}", used[step * used.len() / 60]);
+        if output.status.success() {
+            assert_eq!(values(&output), right, "bit of byte {}", used[step * used.len() / 60]);
+        } else {
+            noticed += 1;
+        }
+    }
+    assert!(noticed > 0, "no change was noticed");
+}

@@ -19,7 +19,14 @@ fn binary() -> PathBuf {
 
 /// Runs `feat` in `folder`.
 pub(crate) fn feat(folder: &Path, arguments: &[String]) -> Output {
-    Command::new(binary()).args(arguments).current_dir(folder).output().expect("the binary runs")
+    command(folder, arguments).output().expect("the binary runs")
+}
+
+/// `feat` in `folder`, to be run.
+pub(crate) fn command(folder: &Path, arguments: &[String]) -> Command {
+    let mut command = Command::new(binary());
+    command.args(arguments).current_dir(folder);
+    command
 }
 
 /// What was printed, both streams, standard output first.

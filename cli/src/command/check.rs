@@ -19,13 +19,16 @@ pub(crate) fn run(common: &Arguments, check: &Check) -> Result<ExitCode> {
     }
     let (errors, warnings) = output::counts(&compiled.diagnostics);
     let plans = &compiled.plans;
+    let features = plans.groups.values().map(|group| group.features.len()).sum::<usize>()
+        + plans.derived.values().map(|group| group.features.len()).sum::<usize>();
     output::note(format!(
-        "{} features in {} groups, {} services, {} datasets: {errors} errors, {warnings} warnings",
-        plans.groups.values().map(|group| group.features.len()).sum::<usize>()
-            + plans.derived.values().map(|group| group.features.len()).sum::<usize>(),
-        plans.groups.len() + plans.derived.len(),
-        plans.services.len(),
-        plans.datasets.len(),
+        "{} in {}, {}, {}: {}, {}",
+        output::counted(features, "feature"),
+        output::counted(plans.groups.len() + plans.derived.len(), "group"),
+        output::counted(plans.services.len(), "service"),
+        output::counted(plans.datasets.len(), "dataset"),
+        output::counted(errors, "error"),
+        output::counted(warnings, "warning"),
     ));
     Ok(if errors > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

@@ -87,7 +87,7 @@ pub(crate) fn run(demo: &Demo) -> Result<ExitCode> {
 /// Builds the training set of all departures and shows some of its rows.
 async fn train(project: &Project, folder: &Path, steps: &mut Steps) -> Result<()> {
     let session = places::session(project)?;
-    let service = super::service(&project.compiled.plans, "flight_risk")?;
+    let service = super::service(project, "flight_risk")?;
     let tables = places::tables(project, super::sources_of(service), Role::Batch)?;
     let spine = SpineFile {
         table: Table::open(&folder.join("data/departures.parquet"), None)?,

@@ -19,7 +19,14 @@ pub(crate) fn run(common: &Arguments, name: &str) -> Result<ExitCode> {
         output::line(page.trim_end());
         return Ok(ExitCode::SUCCESS);
     }
+    if is_code(name) {
+        let last = CODES.last().map_or("", |(code, _)| code);
+        bail!("there is no code `{name}`: codes go from FEAT000 to {last}, not all of them in use");
+    }
     let project = super::sound(common)?;
+    if let (None, Some(why)) = (explained(&project.compiled.plans, name), project.left_out(name)) {
+        bail!("{why}");
+    }
     match explained(&project.compiled.plans, name) {
         Some(text) => output::line(text.trim_end()),
         None => bail!(
@@ -27,6 +34,12 @@ pub(crate) fn run(common: &Arguments, name: &str) -> Result<ExitCode> {
         ),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether `name` has the form of a diagnostic code.
+fn is_code(name: &str) -> bool {
+    let word = name.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("FEAT"));
+    word && name.len() == 7 && name.bytes().skip(4).all(|byte| byte.is_ascii_digit())
 }
 
 /// A feature is explained by its group.

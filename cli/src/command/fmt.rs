@@ -7,16 +7,15 @@ use anyhow::{Context, Result};
 use feat_dsl::source_map::SourceMap;
 
 use crate::arguments::Arguments;
-use crate::output;
+use crate::{output, project};
 
 /// Exit code 1 if a file has a syntax error, or, with `check`, is not formatted. A file with an
 /// error stays as it is; the others are formatted.
 pub(crate) fn run(common: &Arguments, paths: &[PathBuf], check: bool) -> Result<ExitCode> {
     let mut wrong = 0;
     for path in super::feat_files(common, paths)? {
-        let text =
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        match feat_dsl::format::format(&text) {
+        let text = project::read_spec(&path)?;
+        match feat_dsl::format::format(text.trim_start_matches(project::BYTE_ORDER_MARK)) {
             Ok(formatted) if formatted == text => {}
             Ok(_) if check => {
                 output::line(path.display().to_string());

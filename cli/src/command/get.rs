@@ -18,7 +18,7 @@ use crate::{output, places, text};
 pub(crate) fn run(common: &Arguments, get: &Get) -> Result<ExitCode> {
     let project = super::runnable(common)?;
     let catalog = Catalog::new(&project.compiled.plans, places::store(&project)?);
-    let service = catalog.service(&get.service)?;
+    let service = catalog.service(&super::service(&project, &get.service)?.name.to_string())?;
     let at = get.at.as_deref().map(|at| super::instant("--at", at)).transpose()?;
     let now = super::now();
     if let (Some(keys), Some(out)) = (&get.keys, &get.out) {

@@ -13,7 +13,7 @@ use crate::{output, text};
 /// Writes one row per known entity and instant of the grid.
 pub(crate) fn run(common: &Arguments, wanted: &Materialize) -> Result<ExitCode> {
     let project = super::runnable(common)?;
-    let group = super::group(&project.compiled.plans, &wanted.group)?;
+    let group = super::group(&project, &wanted.group)?;
     let every = match (&wanted.every, group.refresh) {
         (Some(every), _) => match text::length(every) {
             Some(every) if every.0 > 0 => every,

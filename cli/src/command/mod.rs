@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use feat_compiler::ir::QName;
-use feat_compiler::plan::{DatasetPlan, GroupPlan, Plans, ServicePlan, SourcePlan};
+use feat_compiler::plan::{DatasetPlan, GroupPlan, ServicePlan, SourcePlan};
 use feat_kernel::time::Instant;
 use indexmap::IndexMap;
 
@@ -67,6 +67,7 @@ fn feat_files(common: &Arguments, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 fn sound(common: &Arguments) -> Result<Project> {
     let project = Project::open(common.folder.as_deref(), common.profile.as_deref())?;
     refuse_errors(&project)?;
+    project.check_sources()?;
     Ok(project)
 }
 
@@ -103,7 +104,7 @@ fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 /// The entry called `name`, by its short or its full name.
-fn find<'a, T>(what: &str, entries: &'a IndexMap<QName, T>, name: &str) -> Result<&'a T> {
+fn find<'a, T>(project: &Project, what: &str, entries: &'a IndexMap<QName, T>, name: &str) -> Result<&'a T> {
     let mut found = entries.iter().filter(|(full, _)| full.name == name || full.to_string() == name);
     match (found.next(), found.next()) {
         (Some((_, entry)), None) => Ok(entry),
@@ -111,6 +112,9 @@ fn find<'a, T>(what: &str, entries: &'a IndexMap<QName, T>, name: &str) -> Resul
             bail!("{what} `{name}` is in two packages: say `{first}` or `{second}`")
         }
         (None, _) => {
+            if let Some(why) = project.left_out(name) {
+                bail!("{what} {why}");
+            }
             let known: Vec<String> = entries.keys().map(|name| format!("`{}`", name.name)).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             bail!("there is no {what} `{name}`; there are: {known}")
@@ -118,16 +122,16 @@ fn find<'a, T>(what: &str, entries: &'a IndexMap<QName, T>, name: &str) -> Resul
     }
 }
 
-fn service<'a>(plans: &'a Plans, name: &str) -> Result<&'a Arc<ServicePlan>> {
-    find("service", &plans.services, name)
+fn service<'a>(project: &'a Project, name: &str) -> Result<&'a Arc<ServicePlan>> {
+    find(project, "service", &project.compiled.plans.services, name)
 }
 
-fn dataset<'a>(plans: &'a Plans, name: &str) -> Result<&'a Arc<DatasetPlan>> {
-    find("dataset", &plans.datasets, name)
+fn dataset<'a>(project: &'a Project, name: &str) -> Result<&'a Arc<DatasetPlan>> {
+    find(project, "dataset", &project.compiled.plans.datasets, name)
 }
 
-fn group<'a>(plans: &'a Plans, name: &str) -> Result<&'a Arc<GroupPlan>> {
-    find("group", &plans.groups, name)
+fn group<'a>(project: &'a Project, name: &str) -> Result<&'a Arc<GroupPlan>> {
+    find(project, "group", &project.compiled.plans.groups, name)
 }
 
 /// The sources that the groups of a service read.
@@ -152,11 +156,15 @@ fn now() -> Instant {
 
 /// `name=value` pairs as they were written.
 fn pairs(texts: &[String]) -> Result<Vec<(String, String)>> {
-    texts
-        .iter()
-        .map(|text| match text.split_once('=') {
-            Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+    let mut pairs: Vec<(String, String)> = Vec::with_capacity(texts.len());
+    for text in texts {
+        match text.split_once('=') {
+            Some((name, _)) if pairs.iter().any(|(known, _)| known == name) => {
+                bail!("`{name}` is given twice: say it once")
+            }
+            Some((name, value)) if !name.is_empty() => pairs.push((name.to_owned(), value.to_owned())),
             _ => bail!("`{text}` is not NAME=VALUE, such as user_id=ann"),
-        })
-        .collect()
+        }
+    }
+    Ok(pairs)
 }

@@ -22,19 +22,16 @@ pub(crate) const REPLAY_KEYS: usize = 4096;
 /// Runs the groups to the end of their logs.
 pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
     if !stream.replay {
-        bail!("this build streams from files only: add `--replay`");
+        return Ok(output::usage("this build streams from files only: add `--replay`"));
     }
     if !stream.until_end {
-        bail!("a file does not grow while it is replayed: add `--until-end`");
+        return Ok(output::usage("a file does not grow while it is replayed: add `--until-end`"));
     }
     let project = super::runnable(common)?;
     let groups = chosen(&project, &stream.group)?;
     let store = places::store(&project)?;
-    let workers = match stream.workers {
-        Some(0) => bail!("--workers must be at least 1"),
-        Some(workers) => workers,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
+    let workers = stream.workers.or_else(|| std::thread::available_parallelism().ok());
+    let workers = workers.map_or(1, usize::from);
     let options = Options { workers, chunk_keys: REPLAY_KEYS, ..Options::default() };
     let reports = super::block_on(replay(&project, &store, &groups, &options))?;
     if stream.json {
@@ -47,10 +44,10 @@ pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
 
 /// The groups named, or every group over a streamed source.
 fn chosen(project: &Project, names: &[String]) -> Result<Vec<Arc<GroupPlan>>> {
-    let plans = &project.compiled.plans;
     if !names.is_empty() {
-        return names.iter().map(|name| super::group(plans, name).cloned()).collect();
+        return names.iter().map(|name| super::group(project, name).cloned()).collect();
     }
+    let plans = &project.compiled.plans;
     let groups: Vec<Arc<GroupPlan>> =
         plans.groups.values().filter(|group| places::is_streamed(project, &group.source)).cloned().collect();
     if groups.is_empty() {

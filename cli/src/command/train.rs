@@ -14,17 +14,16 @@ use crate::places::{self, Role};
 /// Writes the Parquet file and its manifest.
 pub(crate) fn run(common: &Arguments, train: &Train) -> Result<ExitCode> {
     let project = super::runnable(common)?;
-    let plans = &project.compiled.plans;
     let mode = if train.mode == "event-time" { Mode::EventTime } else { Mode::AsKnown };
     let (request, tables) = match (&train.dataset, &train.service, &train.spine) {
         (Some(name), ..) => {
-            let dataset = super::dataset(plans, name)?;
+            let dataset = super::dataset(&project, name)?;
             let labels = dataset.labels.iter().map(|part| &part.label.group.source);
             let sources = super::sources_of(&dataset.service).chain(labels).chain([&dataset.spine]);
             (Request::Dataset(Arc::clone(dataset)), places::tables(&project, sources, Role::Batch)?)
         }
         (None, Some(name), Some(spine)) => {
-            let service = super::service(plans, name)?;
+            let service = super::service(&project, name)?;
             let spine = SpineFile {
                 table: Table::open(spine, None)?,
                 time: train.time.clone().unwrap_or_default(),
