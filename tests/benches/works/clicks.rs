@@ -28,7 +28,7 @@ pub(crate) fn group(plans: &Plans, name: &str) -> Result<Arc<GroupPlan>, String>
 pub(crate) fn log(group: &Arc<GroupPlan>, file: &Path) -> Result<Replay, String> {
     let session = Session::new(&Resources::default()).map_err(|cause| cause.to_string())?;
     let mut tables = Tables::default();
-    tables.insert("events", Table::open(file, None).map_err(|cause| cause.to_string())?);
+    tables.insert(group.source.root.clone(), Table::open(file, None).map_err(|cause| cause.to_string())?);
     let source = Arc::clone(&group.source);
     Ok(Replay::new("events/0".to_owned(), move || {
         let (session, source, tables) = (session.clone(), Arc::clone(&source), tables.clone());
