@@ -6,7 +6,7 @@ use crate::support::{
     MINUTE, compile, floats, ints, named, read, session, spine, table, tables, times, write,
 };
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
-use feat_batch::{BatchError, Mode, Request, SpineFile, TrainingSet, build};
+use feat_batch::{Mode, Request, SpineFile, TrainingSet, build};
 use feat_compiler::plan::Plans;
 use futures::TryStreamExt;
 
@@ -251,8 +251,8 @@ async fn a_run_that_fails_leaves_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("train.parquet");
     std::fs::write(&out, "before").unwrap();
-    let failed = build(&session(None), &all_tables(), &request, Mode::AsKnown, &out).await;
-    assert!(matches!(failed, Err(BatchError::Prepare(_))), "{failed:?}");
+    let failed = build(&session(None), &all_tables(), &request, Mode::AsKnown, &out).await.unwrap_err();
+    assert!(failed.to_string().contains("does not satisfy `expect price < 5.0"), "{failed:?}");
     assert_eq!(std::fs::read_to_string(&out).unwrap(), "before");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
