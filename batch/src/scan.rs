@@ -16,9 +16,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::error::BatchError;
 use crate::map::{Blame, MapExec, Mapper};
-use crate::session::{BATCH_ROWS, Session};
+use crate::session::Session;
 use crate::tables::{Format, Stored, Table};
-use crate::text::csv::header;
+use crate::text::csv::{has_quotes, header};
 use crate::text::lines::{Found, infer, scan as scan_lines};
 use crate::text::locate::locate;
 use crate::text::{self, Reader};
@@ -238,8 +238,13 @@ async fn csv(
 ) -> Result<Arc<dyn ExecutionPlan>, BatchError> {
     let names = header(files)?;
     let is_declared = |name: &String| declared.iter().any(|column| column.name == *name);
-    let options =
-        CsvReadOptions { file_extension: "", schema_infer_max_records: usize::MAX, ..CsvReadOptions::new() };
+    let options = CsvReadOptions {
+        file_extension: "",
+        schema_infer_max_records: usize::MAX,
+        // A file that is cut into parts must not be cut within a record.
+        newlines_in_values: has_quotes(files)?,
+        ..CsvReadOptions::new()
+    };
     // What is declared needs no look at its values, and what nobody reads neither. Where looking fails,
     // reading tells why.
     let inferred = if columns.is_some() || names.iter().all(is_declared) {
@@ -278,7 +283,7 @@ fn json(
     } else if columns.is_none() {
         read = infer(files, declared)?;
     }
-    scan_lines(files, read, partitions, BATCH_ROWS)
+    scan_lines(files, read, partitions)
 }
 
 fn paths(files: &[PathBuf]) -> Vec<String> {

@@ -13,7 +13,7 @@ use crate::error::BatchError;
 
 /// 32 Ki rows: sorting merges one run per batch, and four times fewer runs than the engine's own 8 Ki
 /// rows make take a tenth less time in all, measured; still larger batches no less.
-pub(crate) const BATCH_ROWS: usize = 32 << 10;
+const BATCH_ROWS: usize = 32 << 10;
 
 /// A sorter that spills holds a batch of every run that it merges, so where memory is short, batches
 /// are.

@@ -290,3 +290,14 @@ fn a_damaged_parquet_file_is_named() {
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("data/s.parquet: cannot be read: it is damaged"), "{text}");
 }
+
+#[test]
+fn a_large_csv_file_is_not_cut_within_a_record() {
+    const ROWS: usize = 300_000;
+    let record = "\"a\nb\",1,,,,,2025-01-01T00:00:00Z\n\"c\n\nd\",2,,,,,2025-01-01T00:00:00Z\n";
+    let place = project("csv", &(head("csv") + &record.repeat(ROWS / 2)));
+    let output = feat(place.path(), &words(&format!("{TRAIN} --json")));
+    assert!(output.status.success(), "{}", printed(&output));
+    let manifest: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the manifest is JSON");
+    assert_eq!(manifest["tables"]["p.s"]["rows"].as_u64(), Some(ROWS as u64));
+}

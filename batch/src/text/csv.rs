@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use arrow::csv::reader::Format;
@@ -44,6 +44,28 @@ pub(crate) fn header(files: &[PathBuf]) -> Result<Vec<String>, BatchError> {
         }
     }
     Ok(first.map(|(_, names)| names).unwrap_or_default())
+}
+
+/// Whether a quote stands in one of `files`: only then may a record go on behind a newline.
+///
+/// Cost: reads every byte up to the first quote.
+pub(crate) fn has_quotes(files: &[PathBuf]) -> Result<bool, BatchError> {
+    let mut buffer = vec![0; 1 << 20];
+    for path in files {
+        let failed =
+            |cause: std::io::Error| BatchError::File { path: path.clone(), reason: cause.to_string() };
+        let mut file = File::open(path).map_err(failed)?;
+        loop {
+            let read = file.read(&mut buffer).map_err(failed)?;
+            if read == 0 {
+                break;
+            }
+            if buffer[..read].contains(&b'"') {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// The records of a file, the header left out, as they are written.

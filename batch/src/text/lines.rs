@@ -158,13 +158,12 @@ pub(crate) fn scan(
     files: &[PathBuf],
     columns: Vec<StoredColumn>,
     partitions: usize,
-    batch_rows: usize,
 ) -> Result<Arc<dyn ExecutionPlan>, BatchError> {
     let columns: Arc<[StoredColumn]> = columns.into();
     let schema = Rows::new(Arc::clone(&columns)).schema;
     let parts = shares(files, partitions)?.into_iter().map(|parts| {
         let (schema, columns) = (Arc::clone(&schema), Arc::clone(&columns));
-        Arc::new(JsonLines { parts, columns, schema, batch_rows }) as Arc<dyn PartitionStream>
+        Arc::new(JsonLines { parts, columns, schema }) as Arc<dyn PartitionStream>
     });
     let parts = parts.collect();
     Ok(Arc::new(StreamingTableExec::try_new(Arc::clone(&schema), parts, None, [], false, None)?))
@@ -213,7 +212,6 @@ struct JsonLines {
     parts: Vec<Part>,
     columns: Arc<[StoredColumn]>,
     schema: SchemaRef,
-    batch_rows: usize,
 }
 
 impl PartitionStream for JsonLines {
@@ -221,10 +219,10 @@ impl PartitionStream for JsonLines {
         &self.schema
     }
 
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let rows = Rows::new(Arc::clone(&self.columns));
         let reading = Reading { parts: self.parts.clone().into_iter(), lines: None, rows };
-        let batch_rows = self.batch_rows;
+        let batch_rows = context.session_config().batch_size();
         let batches = futures::stream::iter(reading.batches(batch_rows));
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches))
     }
