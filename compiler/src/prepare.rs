@@ -51,6 +51,8 @@ pub enum Mode {
 pub struct Prepare {
     /// The stored columns it reads, in the source's order.
     columns: Vec<String>,
+    /// Those that decide a value.
+    deciding: Vec<String>,
     admission: Admission,
     /// The group's filter (if any), its masks, its arguments, in this order.
     values: Evaluator,
@@ -141,6 +143,7 @@ impl Prepare {
             exprs.enumerate().map(|(at, expr)| (format!("~value {at}"), expr.clone())).collect();
         Self {
             columns: admission.stored().to_vec(),
+            deciding: admission.deciding().to_vec(),
             values: Evaluator::new(&scope, &values),
             filtered: recipe.filter.is_some(),
             schema: feat_kernel::row::schema(&view),
@@ -155,6 +158,11 @@ impl Prepare {
     /// The stored columns that [`Prepare::prepare`] reads, in the source's order: what a scan needs.
     pub fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// Those of [`Prepare::columns`] that decide a value: what only warnings read is not among them.
+    pub fn deciding(&self) -> &[String] {
+        &self.deciding
     }
 
     /// Prepares the rows of a conformed batch.

@@ -186,6 +186,7 @@ fn an_expectation_that_warns_changes_neither_rows_nor_meaning() {
     let clauses = "expect cents > 0 else warn\n  expect unused > 0 else warn";
     let (plain, warned) = (group("", "", ""), group(clauses, "", ""));
     assert_eq!(plain.meaning, warned.meaning);
+    assert_eq!(plain.prepare.deciding(), warned.prepare.deciding());
     // `cents`, which only the expectations read, is null, and `unused` of another row overflows.
     let rows: Vec<Row<'_>> = vec![
         (Some("u"), None, "card", None, "a", "7", 1, 1),

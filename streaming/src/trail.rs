@@ -12,7 +12,7 @@ use crate::source::LogBatch;
 /// The fingerprint of the log of one group, along the way.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
-    /// The columns that the group reads.
+    /// The columns that decide the group's values.
     columns: Arc<[String]>,
     /// The next record, and the sum of the fingerprints before it.
     next: u64,
@@ -35,7 +35,7 @@ impl Trail {
         ahead.sort_unstable_by(|a, b| b.cmp(a));
         ahead.dedup();
         let (next, sum) = if from_beginning { (0, 0) } else { ahead.last().copied().unwrap_or((0, 0)) };
-        Self { columns: group.prepare.columns().into(), next, sum, same: 0, ahead }
+        Self { columns: group.prepare.deciding().into(), next, sum, same: 0, ahead }
     }
 
     /// The sums before each record of a batch and after its last; those of records that were followed

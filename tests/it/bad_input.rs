@@ -364,6 +364,9 @@ fn what_has_no_effect_in_the_configuration_is_refused() {
     ] {
         fs::write(place.path().join("feat.toml"), format!("{config}{more}")).expect("it can be written");
         refuses(place.path(), STREAM, 1, says);
+        if more.contains("sources") {
+            refuses(place.path(), "check", 1, says);
+        }
     }
     refuses(place.path(), "stream --until-end", 2, &["--replay"]);
     refuses(place.path(), "stream --replay", 2, &["--until-end"]);

@@ -17,6 +17,9 @@ pub(crate) fn run(common: &Arguments, check: &Check) -> Result<ExitCode> {
     } else {
         output::diagnostics(compiled, texts);
     }
+    if check.paths.is_empty() && !compiled.has_errors() {
+        project.check_sources()?;
+    }
     let (errors, warnings) = output::counts(&compiled.diagnostics);
     let plans = &compiled.plans;
     let features = plans.groups.values().map(|group| group.features.len()).sum::<usize>()

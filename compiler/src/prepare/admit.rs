@@ -21,6 +21,8 @@ pub(super) struct Admission {
     source_name: String,
     /// The stored columns that are read, in the source's order.
     stored: Vec<String>,
+    /// Those among them that decide a value.
+    deciding: Vec<String>,
     /// Those among them that must have a value.
     required: Vec<Arc<str>>,
     /// Those among them with a closed domain.
@@ -119,6 +121,7 @@ impl Admission {
         Self {
             source_name: source.name.name.clone(),
             stored: stored().map(|column| column.name.clone()).collect(),
+            deciding: stored().filter(|column| judged(column)).map(|column| column.name.clone()).collect(),
             required: stored()
                 .filter(|column| judged(column) && !column.slot.nullable)
                 .map(|column| column.name.as_str().into())
@@ -149,6 +152,10 @@ impl Admission {
 
     pub(super) fn stored(&self) -> &[String] {
         &self.stored
+    }
+
+    pub(super) fn deciding(&self) -> &[String] {
+        &self.deciding
     }
 
     pub(super) fn admit(
