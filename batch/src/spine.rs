@@ -9,7 +9,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use feat_compiler::expr::Evaluator;
-use feat_compiler::ir::{QName, SourceKind};
+use feat_compiler::ir::QName;
 use feat_compiler::plan::{DatasetPlan, ServicePlan, SourcePlan, StoredColumn};
 use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::{Slot, Type};
@@ -133,7 +133,10 @@ impl Spine {
         }
         let spine = Self {
             table: file.table.clone(),
-            source: Arc::new(source_of(columns)),
+            source: Arc::new(SourcePlan::of_columns(
+                QName { package: String::new(), name: "spine".to_owned() },
+                columns,
+            )),
             time: file.time.clone(),
             keep: None,
             schema,
@@ -406,26 +409,4 @@ fn ask(
         Arc::new(bytes.finish()),
     ];
     Ok(RecordBatch::try_new(questions(), columns)?)
-}
-
-/// A source that declares a spine's columns, so that they are converted as every source's are.
-fn source_of(stored: Vec<StoredColumn>) -> SourcePlan {
-    let name = QName { package: String::new(), name: "spine".to_owned() };
-    let fields: Vec<Field> =
-        stored.iter().map(|column| Field::new(&column.name, column.slot.ty.arrow(), true)).collect();
-    SourcePlan {
-        root: name.clone(),
-        name,
-        kind: SourceKind::Request,
-        stored,
-        schema: Arc::new(Schema::new(fields)),
-        time: None,
-        key: Vec::new(),
-        batch: None,
-        stream: None,
-        rows: None,
-        computed: Arc::new(Evaluator::new(&[], &[])),
-        known: None,
-        keep: Arc::new(Evaluator::new(&[], &[])),
-    }
 }

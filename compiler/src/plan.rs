@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::{Slot, Type};
 use feat_kernel::view::View;
@@ -64,7 +64,7 @@ pub struct Plans {
 pub struct SourcePlan {
     /// Its name.
     pub name: QName,
-    /// The source that owns the data: what `feat.toml` overrides by its short name.
+    /// The source that owns the data: what `feat.toml` overrides.
     pub root: QName,
     /// Its kind.
     pub kind: SourceKind,
@@ -96,6 +96,35 @@ pub struct SourcePlan {
     /// an evaluation error), that a `where` or `since` leaves out, or that an `expect` drops or
     /// quarantines is false or null.
     pub keep: Arc<Evaluator>,
+}
+
+impl SourcePlan {
+    /// Columns that somebody hands in, for a lookup or a training set, as a source: they conform as
+    /// files do. Nothing is computed from them and nothing admitted: that is written in the groups.
+    pub fn of_columns(name: QName, stored: Vec<StoredColumn>) -> Self {
+        let nothing = Arc::new(Evaluator::new(&[], &[]));
+        Self {
+            root: name.clone(),
+            name,
+            kind: SourceKind::Request,
+            schema: schema_of(&stored),
+            stored,
+            time: None,
+            key: Vec::new(),
+            batch: None,
+            stream: None,
+            rows: None,
+            computed: Arc::clone(&nothing),
+            known: None,
+            keep: nothing,
+        }
+    }
+}
+
+/// The schema of stored columns once conformed.
+pub(crate) fn schema_of(stored: &[StoredColumn]) -> SchemaRef {
+    let field = |column: &StoredColumn| Field::new(&column.name, column.slot.ty.arrow(), true);
+    Arc::new(Schema::new(stored.iter().map(field).collect::<Vec<_>>()))
 }
 
 /// A column as it is stored outside.
@@ -287,13 +316,6 @@ pub struct LabelUse {
     pub key: Vec<String>,
     /// Features and the columns they become (`group__feature`).
     pub features: Vec<(String, String)>,
-}
-
-impl GroupPlan {
-    /// Whether the group keeps the newest row per key instead of aggregates.
-    pub fn is_row(&self) -> bool {
-        self.view.cells.iter().any(|cell| cell.aggregator == feat_kernel::agg::Aggregator::latest())
-    }
 }
 
 impl ServicePlan {

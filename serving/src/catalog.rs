@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use arrow::datatypes::{Field, Schema};
-use feat_compiler::expr::Evaluator;
-use feat_compiler::ir::{QName, SourceKind};
+use feat_compiler::ir::QName;
 use feat_compiler::plan::{GroupPlan, Plans, ServicePlan, SourcePlan, StoredColumn};
 use feat_kernel::time::Instant;
 use feat_kernel::types::{Slot, Type};
@@ -96,29 +94,8 @@ impl Service {
 fn inputs(plan: &ServicePlan) -> SourcePlan {
     let keys = plan.keys.iter().map(|(name, ty)| (name, Slot::nullable(Type::clone(ty))));
     let requests = plan.requests.iter().map(|input| (&input.column, input.slot.clone()));
-    let stored: Vec<StoredColumn> = keys
-        .chain(requests)
-        .map(|(name, slot)| StoredColumn { name: name.clone(), slot, zone: None })
-        .collect();
-    let fields: Vec<Field> =
-        stored.iter().map(|column| Field::new(&column.name, column.slot.ty.arrow(), true)).collect();
-    // A request has neither computed columns nor admission: expressions are written in the groups.
-    let nothing = Arc::new(Evaluator::new(&[], &[]));
-    SourcePlan {
-        name: plan.name.clone(),
-        root: plan.name.clone(),
-        kind: SourceKind::Request,
-        stored,
-        schema: Arc::new(Schema::new(fields)),
-        time: None,
-        key: Vec::new(),
-        batch: None,
-        stream: None,
-        rows: None,
-        computed: Arc::clone(&nothing),
-        known: None,
-        keep: nothing,
-    }
+    let column = |(name, slot): (&String, Slot)| StoredColumn { name: name.clone(), slot, zone: None };
+    SourcePlan::of_columns(plan.name.clone(), keys.chain(requests).map(column).collect())
 }
 
 impl Catalog {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Field, Schema};
 use feat_dsl::ast::Action;
 use feat_kernel::column;
 use feat_kernel::time::Micros;
@@ -13,7 +12,7 @@ use feat_kernel::value::Value;
 use super::rewrite::{self, all, column_of, condition, is_true, literal};
 use crate::expr::Evaluator;
 use crate::ir::{Expr, ExprKind, Source, SourceKind};
-use crate::plan::{KEEP, SourcePlan, StoredColumn};
+use crate::plan::{KEEP, SourcePlan, StoredColumn, schema_of};
 
 /// Plans `source`.
 pub(super) fn plan(source: &Source) -> SourcePlan {
@@ -27,9 +26,7 @@ pub(super) fn plan(source: &Source) -> SourcePlan {
             zone: column.zone.clone(),
         })
         .collect();
-    let fields: Vec<Field> =
-        stored.iter().map(|column| Field::new(&column.name, column.slot.ty.arrow(), true)).collect();
-    let schema = Arc::new(Schema::new(fields));
+    let schema = schema_of(&stored);
     let rows = source.rows.as_ref().map(|rows| {
         let columns = stored
             .iter()
