@@ -1,9 +1,8 @@
 //! Why a lookup has no answer. An entity that was never seen has one.
 
 use feat_compiler::conform::ConformError;
-use feat_kernel::codec::CodecError;
 use feat_kernel::time::Instant;
-use feat_store::StoreError;
+use feat_store::{StoreError, Undecodable};
 
 /// Why a lookup has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -58,16 +57,8 @@ pub enum LookupError {
         earliest: Instant,
     },
     /// What the store holds does not decode.
-    #[error("what is stored of view `{view}` partition {partition} does not decode")]
-    Codec {
-        /// The view.
-        view: String,
-        /// The partition.
-        partition: u32,
-        /// Where the bytes are wrong.
-        #[source]
-        cause: CodecError,
-    },
+    #[error(transparent)]
+    Codec(#[from] Undecodable),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),

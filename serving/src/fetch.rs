@@ -8,7 +8,7 @@ use feat_kernel::blob::Blob;
 use feat_kernel::key::partition;
 use feat_kernel::layout::Marker;
 use feat_kernel::time::Instant;
-use feat_store::{Read, Store, ViewId};
+use feat_store::{Read, Store, Undecodable, ViewId};
 
 use crate::catalog::{Group, not_streamed};
 use crate::entities::Entities;
@@ -63,7 +63,7 @@ pub(crate) async fn fetch(
     let snapshots = if reads.is_empty() { Vec::new() } else { store.read(reads).await? };
     let mut markers: Vec<Option<Marker>> = Vec::with_capacity(asked.len());
     for (snapshot, (view, partition)) in snapshots.iter().zip(&asked) {
-        let codec = |cause| LookupError::Codec { view: view.to_string(), partition: *partition, cause };
+        let codec = |cause| Undecodable { view: Arc::clone(view), partition: *partition, cause };
         markers.push(snapshot.marker.as_deref().map(Marker::decode).transpose().map_err(codec)?);
     }
     let mut clock = Instant::MIN;
@@ -83,9 +83,10 @@ pub(crate) async fn fetch(
             stamps[stamp].1.entry(*partition).or_insert_with(|| marker.clone());
             let blob = match &snapshots[read].blobs[key] {
                 None => None,
-                Some(bytes) => Some(Blob::decode(&group.plan.view, bytes).map_err(|cause| {
-                    LookupError::Codec { view: view.to_string(), partition: *partition, cause }
-                })?),
+                Some(bytes) => {
+                    let codec = |cause| Undecodable { view: Arc::clone(view), partition: *partition, cause };
+                    Some(Blob::decode(&group.plan.view, bytes).map_err(codec)?)
+                }
             };
             clock = clock.max(blob.as_ref().map_or(marker.swept_to, Blob::clock));
             found.push(blob);

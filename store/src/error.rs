@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use feat_kernel::codec::CodecError;
+
+use crate::ViewId;
+
 /// Why a store did not answer. A missing key or an unexpected marker is an answer, not an error.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -78,9 +82,15 @@ pub enum StoreError {
     },
 }
 
-impl StoreError {
-    /// Whether the same call may succeed later without anybody's help.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::InUse { .. })
-    }
+/// What a store handed out is not what its readers write: another build did, or it is damaged.
+#[derive(Debug, thiserror::Error)]
+#[error("what is stored of view `{view}` partition {partition} does not decode")]
+pub struct Undecodable {
+    /// The view.
+    pub view: ViewId,
+    /// The partition.
+    pub partition: u32,
+    /// Where the bytes are wrong.
+    #[source]
+    pub cause: CodecError,
 }

@@ -50,7 +50,7 @@ pub mod error;
 pub mod memory;
 
 pub use embedded::EmbeddedStore;
-pub use error::StoreError;
+pub use error::{StoreError, Undecodable};
 pub use memory::MemoryStore;
 
 /// The name under which a view version is kept: `group@version#meaning`, the meaning's first eight

@@ -1,9 +1,8 @@
 //! Why a stream stopped. Rows that are late, filtered or unreadable are counted, not errors.
 
 use feat_compiler::prepare::PrepareError;
-use feat_kernel::codec::CodecError;
 use feat_kernel::time::Instant;
-use feat_store::StoreError;
+use feat_store::{StoreError, Undecodable};
 
 /// An error of whoever provides the log.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
@@ -105,16 +104,8 @@ pub enum StreamError {
         found: String,
     },
     /// What the store holds does not decode.
-    #[error("what is stored of view `{view}` partition {partition} does not decode")]
-    Codec {
-        /// The view.
-        view: String,
-        /// The partition.
-        partition: u32,
-        /// Where the bytes are wrong.
-        #[source]
-        cause: CodecError,
-    },
+    #[error(transparent)]
+    Codec(#[from] Undecodable),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),

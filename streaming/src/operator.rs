@@ -17,7 +17,7 @@ use feat_kernel::codec::CodecError;
 use feat_kernel::layout::Marker;
 use feat_kernel::time::Instant;
 use feat_kernel::view::View;
-use feat_store::{Commit, Read, ViewId, Write};
+use feat_store::{Commit, Read, Undecodable, ViewId, Write};
 
 use crate::cache::Cache;
 use crate::error::StreamError;
@@ -373,6 +373,6 @@ impl Operator {
     }
 
     fn codec(&self, cause: CodecError) -> StreamError {
-        StreamError::Codec { view: self.id.to_string(), partition: self.partition, cause }
+        Undecodable { view: Arc::clone(&self.id), partition: self.partition, cause }.into()
     }
 }
