@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-use crate::slide::Standing;
+use feat_kernel::presence::Presence;
 
 /// How many spine rows of one group had which outcome. The first four add up to the rows;
 /// a derived group has errors only.
@@ -35,11 +35,11 @@ pub(crate) struct OutcomeCounter {
 
 impl OutcomeCounter {
     /// Counts a question.
-    pub(crate) fn count(&self, standing: Standing) {
-        let counter = match standing {
-            Standing::Present => &self.present,
-            Standing::Empty => &self.empty,
-            Standing::Absent => &self.absent,
+    pub(crate) fn count(&self, presence: Presence) {
+        let counter = match presence {
+            Presence::Present => &self.present,
+            Presence::Empty => &self.empty,
+            Presence::Absent => &self.absent,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }

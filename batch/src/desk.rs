@@ -8,6 +8,7 @@ use arrow::datatypes::Decimal128Type;
 use datafusion::execution::SendableRecordBatchStream;
 use feat_kernel::admit::Admission;
 use feat_kernel::column;
+use feat_kernel::presence::Presence;
 use feat_kernel::row::{Kept, Row, Rows};
 use feat_kernel::time::Instant;
 use feat_kernel::types::Slot;
@@ -20,7 +21,7 @@ use crate::error::BatchError;
 use crate::newest::{Found, Lookup, Newest, RowPage};
 use crate::place;
 use crate::prepared::Packing;
-use crate::slide::{At, Layout, Page, Slide, Standing};
+use crate::slide::{At, Layout, Page, Slide};
 
 /// What an operator is told beside its inputs.
 #[derive(Clone, Debug)]
@@ -207,12 +208,11 @@ impl Desk {
                     self.dedupe(batch, found);
                 } else {
                     let at = self.key(batch.page.rows.key(batch.next));
-                    match (&mut self.keys[at].book, &self.lookup) {
-                        (Book::Newest(newest), Some(lookup)) => newest.push(lookup, &batch.page, batch.next),
-                        (Book::Slide(slide), _) => {
+                    match &mut self.keys[at].book {
+                        Book::Newest(newest) => newest.push(&batch.page, batch.next),
+                        Book::Slide(slide) => {
                             slide.push(batch.page.rows.row(batch.next).tau(), At::batch(batch.next));
                         }
-                        (Book::Newest(_), None) => {}
                     }
                 }
             }
@@ -304,13 +304,13 @@ impl Desk {
     }
 
     fn ask(&mut self, at: usize, t: Instant) {
-        let standing = match (&mut self.keys[at].book, &self.lookup) {
+        let presence = match (&mut self.keys[at].book, &self.lookup) {
             (Book::Newest(newest), Some(lookup)) => newest.ask(lookup, t, &mut self.answers.found),
             (Book::Slide(slide), _) => slide.ask(t, self.answers.count),
-            (Book::Newest(_), None) => Standing::Empty,
+            (Book::Newest(_), None) => Presence::Empty,
         };
         self.answers.count += 1;
-        self.join.counter.count(standing);
+        self.join.counter.count(presence);
     }
 
     /// Whether so much waits that it should be settled soon.

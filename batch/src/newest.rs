@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::interleave;
-use feat_kernel::agg::Aggregator;
+use feat_kernel::agg::Place;
+use feat_kernel::agg::first_last::Edge;
+use feat_kernel::presence::Presence;
 use feat_kernel::row::{Row, Rows};
-use feat_kernel::time::{Instant, Micros};
+use feat_kernel::time::Instant;
 use feat_kernel::types::Slot;
 use feat_kernel::view::View;
-use feat_kernel::window::{Reach, Window};
 
 use crate::error::BatchError;
-use crate::slide::Standing;
 
 /// Rows that some key may still be answered from.
 #[derive(Debug)]
@@ -33,23 +33,19 @@ const ARGS: usize = 6;
 /// How row lookups of a view are answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Lookup {
-    since: Instant,
-    ttl: Option<Micros>,
+    view: Arc<View>,
     /// The argument column of each output.
     columns: Vec<usize>,
 }
 
 impl Lookup {
     /// If `view` is nothing but columns of the newest row.
-    pub(crate) fn of(view: &View) -> Option<Self> {
-        let [Window { reach: Reach::All(since), offset: Micros::ZERO, .. }] = view.windows[..] else {
+    pub(crate) fn of(view: &Arc<View>) -> Option<Self> {
+        if !view.is_row() || view.dedupe.is_some() {
             return None;
-        };
-        let plain = view.dedupe.is_none()
-            && view.cells.iter().all(|cell| cell.aggregator == Aggregator::latest() && cell.mask.is_none());
+        }
         let columns = view.outputs.iter().map(|output| view.cells[output.cell].args.first().copied());
-        let columns: Vec<usize> = columns.collect::<Option<_>>()?;
-        plain.then_some(Self { since, ttl: view.ttl, columns })
+        Some(Self { columns: columns.collect::<Option<_>>()?, view: Arc::clone(view) })
     }
 }
 
@@ -57,26 +53,22 @@ impl Lookup {
 #[derive(Debug)]
 pub(crate) struct Newest {
     row: Option<(Arc<RowPage>, usize)>,
-    /// The greatest `tau` of a row that counts, before `since` or not.
-    tau: Option<Instant>,
 }
 
 impl Newest {
     /// A key without rows.
     pub(crate) fn new() -> Self {
-        Self { row: None, tau: None }
+        Self { row: None }
+    }
+
+    fn place(&self) -> Option<Place<'_>> {
+        self.row.as_ref().map(|(page, at)| page.rows.row(*at).place())
     }
 
     /// Adds row `at` of `page`.
-    pub(crate) fn push(&mut self, lookup: &Lookup, page: &Arc<RowPage>, at: usize) {
-        let row = page.rows.row(at);
-        let tau = row.tau();
-        self.tau = self.tau.max(Some(tau));
-        if tau < lookup.since {
-            return;
-        }
-        let newer = self.row.as_ref().is_none_or(|(kept, of)| kept.rows.row(*of).place() < row.place());
-        if newer {
+    pub(crate) fn push(&mut self, page: &Arc<RowPage>, at: usize) {
+        let place = page.rows.row(at).place();
+        if self.place().is_none_or(|kept| Edge::Latest.wins(place.cmp(&kept))) {
             match &mut self.row {
                 Some((kept, of)) if Arc::ptr_eq(kept, page) => *of = at,
                 kept => *kept = Some((Arc::clone(page), at)),
@@ -86,20 +78,14 @@ impl Newest {
 
     /// Whether some row counts so far.
     pub(crate) fn is_known(&self) -> bool {
-        self.tau.is_some()
+        self.row.is_some()
     }
 
     /// How the key stands at `t`; its row goes to `found`.
-    pub(crate) fn ask(&self, lookup: &Lookup, t: Instant, found: &mut Found) -> Standing {
-        if lookup.ttl.is_some_and(|ttl| self.tau.is_none_or(|tau| tau < t.minus(ttl))) {
-            found.rows.push(NONE);
-            return Standing::Absent;
-        }
-        found.push(self.row.as_ref());
-        match self.tau {
-            Some(tau) if tau >= lookup.since => Standing::Present,
-            _ => Standing::Empty,
-        }
+    pub(crate) fn ask(&self, lookup: &Lookup, t: Instant, found: &mut Found) -> Presence {
+        let presence = lookup.view.presence(self.place().map(|place| place.tau), t);
+        found.push(self.row.as_ref().filter(|_| presence != Presence::Absent));
+        presence
     }
 }
 

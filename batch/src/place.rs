@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BinaryArray, Decimal128Array, Int64Array};
 use arrow::datatypes::DataType;
 use feat_compiler::plan::GroupPlan;
+use feat_kernel::fingerprint::mix;
 use feat_kernel::time::Instant;
 use feat_kernel::types::Type;
 use twox_hash::XxHash3_64;
@@ -53,15 +54,6 @@ impl KeyHash {
     pub(crate) fn hashes(self, keys: &BinaryArray) -> Int64Array {
         (0..keys.len()).map(|at| self.hash(keys.value(at))).collect::<Vec<_>>().into()
     }
-}
-
-/// A bijection of 64-bit numbers that spreads neighbours (the finalizer of `MurmurHash3`).
-fn mix(mut x: u64) -> u64 {
-    x ^= x >> 33;
-    x = x.wrapping_mul(0xff51_afd7_ed55_8ccd);
-    x ^= x >> 33;
-    x = x.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    x ^ (x >> 33)
 }
 
 /// The place of a key's hash and a time.

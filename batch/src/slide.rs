@@ -16,7 +16,8 @@
 //!
 //! Where the tiles are is worked out once ([`Ring`], [`Held`]); the states that this is done to are
 //! kept cell by cell, each in vectors of its own type ([`lane`]), and moved by the steps that say what
-//! happened ([`step`]). Edges come from [`feat_kernel::window::bounds`] alone.
+//! happened ([`step`]). Edges come from [`feat_kernel::window::bounds`]
+//! alone, and which tiles lie between them from [`feat_kernel::tile::cover`].
 
 mod lane;
 mod layout;
@@ -26,9 +27,11 @@ mod window;
 
 use std::sync::Arc;
 
+use feat_kernel::presence::Presence;
+use feat_kernel::tile::spanned;
 use feat_kernel::time::Instant;
 use feat_kernel::value::Value;
-use feat_kernel::window::{Interval, Reach, Window, bounds};
+use feat_kernel::window::{Reach, bounds};
 
 use lane::{Lane, lane};
 pub(crate) use layout::Layout;
@@ -37,17 +40,6 @@ use ring::Ring;
 pub(crate) use step::{At, Page};
 use step::{Program, Step};
 use window::Held;
-
-/// How a key stands at an instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Some row is visible within the longest window.
-    Present,
-    /// None is.
-    Empty,
-    /// None is younger than the view's `ttl`: every output is null.
-    Absent,
-}
 
 /// The windows of one key after another. Rows and questions come in the order of time.
 #[derive(Debug)]
@@ -65,7 +57,7 @@ impl Slide {
     /// A key without rows.
     pub(crate) fn new(layout: Arc<Layout>) -> Self {
         Self {
-            rings: layout.rings.iter().map(|_| Ring::new()).collect(),
+            rings: layout.rings.iter().map(|ring| Ring::new(ring.hop)).collect(),
             windows: layout.windows.iter().map(|_| Held::new()).collect(),
             newest: None,
             lanes: (0..layout.view.cells.len()).map(|cell| lane(&layout, cell)).collect(),
@@ -146,34 +138,28 @@ impl Slide {
     ///
     /// Every row pushed so far is visible at `t`; `t` never goes back.
     /// Absent by `ttl`: nothing is asked, and the answer stays null.
-    pub(crate) fn ask(&mut self, t: Instant, answer: usize) -> Standing {
-        let standing = self.standing(t);
-        if standing == Standing::Absent {
-            return standing;
+    pub(crate) fn ask(&mut self, t: Instant, answer: usize) -> Presence {
+        let presence = self.layout.view.presence(self.newest, t);
+        if presence == Presence::Absent {
+            return presence;
         }
         let Self { layout, rings, windows, program, .. } = self;
         for (window, laid) in layout.windows.iter().enumerate() {
             let bounds = bounds(&laid.window, t);
             let mut open = 0;
             if let Some(at) = laid.ring {
-                let tiles = match laid.window.reach {
-                    Reach::Length(_) => bounds,
-                    // Every admitted row is at or after `since`; the tile that holds it may start before.
-                    Reach::All(_) => Interval { start: Instant::MIN, end: bounds.end },
-                };
+                let tiles = spanned(&laid.window, bounds);
                 windows[window].advance(window, &rings[at], tiles, program);
                 // Finer rings' open tiles have not been handed up yet.
                 for (finer, ring) in rings[..=at].iter().enumerate() {
-                    if ring.open().is_some_and(|open| tiles.contains(open)) {
-                        open |= 1 << finer;
-                    }
+                    open |= u64::from(ring.covers_open(tiles)) << finer;
                 }
             }
             let interval = program.intervals.len() as u32;
             program.intervals.push(bounds);
             program.push(Step::Ask { window: window as u16, open, interval, answer: answer as u32 });
         }
-        standing
+        presence
     }
 
     /// Whether some row counts so far.
@@ -193,20 +179,6 @@ impl Slide {
         let overflows = lanes.iter_mut().map(|lane| lane.run(program, page, answers)).sum();
         program.clear();
         overflows
-    }
-
-    /// How the key stands at `t`, by the newest row that counts.
-    fn standing(&self, t: Instant) -> Standing {
-        let view = &self.layout.view;
-        if view.ttl.is_some_and(|ttl| self.newest.is_none_or(|newest| newest < t.minus(ttl))) {
-            return Standing::Absent;
-        }
-        let longest = |start: Instant, window: &Window| start.min(bounds(window, t).start);
-        let start = view.windows.iter().fold(Instant::MAX, longest);
-        match self.newest {
-            Some(newest) if Interval { start, end: t }.contains(newest) => Standing::Present,
-            _ => Standing::Empty,
-        }
     }
 }
 

@@ -2,23 +2,13 @@
 
 use crate::agg::{Outcome, State};
 use crate::blob::Blob;
+use crate::presence::Presence;
 use crate::row::Kept;
-use crate::tile::cover;
+use crate::tile::{cover, spanned};
 use crate::time::Instant;
 use crate::value::Value;
 use crate::view::View;
 use crate::window::{Interval, Reach, bounds};
-
-/// How a key stands at an instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
-    /// A visible row lies within the longest window.
-    Present,
-    /// None does; aggregates are those of no rows.
-    Empty,
-    /// By `ttl` the key is not there; every value is null.
-    Absent,
-}
 
 /// What a lookup gets for one key of one view.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,25 +33,16 @@ pub fn assemble(view: &View, blob: Option<&Blob>, t: Instant) -> Assembled {
     );
     let visible: Vec<&Kept> = visible(blob, t);
     let newest = visible.iter().map(|row| row.tau).max().max(blob.and_then(|blob| blob.newest));
-    if let Some(ttl) = view.ttl
-        && newest.is_none_or(|newest| newest < t.minus(ttl))
-    {
-        return Assembled {
-            outcomes: vec![Outcome::Value(Value::Null); view.outputs.len()],
-            presence: Presence::Absent,
-        };
+    let presence = view.presence(newest, t);
+    if presence == Presence::Absent {
+        return Assembled { outcomes: vec![Outcome::Value(Value::Null); view.outputs.len()], presence };
     }
     let intervals: Vec<Interval> = view.windows.iter().map(|window| bounds(window, t)).collect();
-    let reach = intervals.iter().map(|interval| interval.start).min().unwrap_or(Instant::MIN);
-    let some_in_reach = visible.iter().any(|row| row.tau >= reach)
-        || blob.is_some_and(|blob| {
-            blob.tiles.keys().any(|tile| tile.start >= reach) || (view.reaches_all() && blob.newest.is_some())
-        });
     let mut outcomes = vec![Outcome::Value(Value::Null); view.outputs.len()];
     for cell in 0..view.cells.len() {
         assemble_cell(view, blob, &visible, &intervals, cell, &mut outcomes);
     }
-    Assembled { outcomes, presence: if some_in_reach { Presence::Present } else { Presence::Empty } }
+    Assembled { outcomes, presence }
 }
 
 /// Waiting rows that count at `t`, newest first.
@@ -113,10 +94,9 @@ fn assemble_cell(
         };
         for &output in nested {
             let interval = interval(output);
-            let whole = matches!(view.windows[view.outputs[output].window].reach, Reach::All(_));
-            // Every admitted row is at or after `since`, but the tile that holds `since` may start
-            // before it.
-            add(&mut state, if whole { Interval { start: Instant::MIN, ..interval } } else { interval });
+            let window = &view.windows[view.outputs[output].window];
+            let whole = matches!(window.reach, Reach::All(_));
+            add(&mut state, spanned(window, interval));
             let base = blob.and_then(|blob| blob.base.as_ref()).filter(|_| whole);
             let part = view.outputs[output].part;
             outcomes[output] = match base.zip(view.base().iter().position(|&at| at == cell)) {

@@ -33,7 +33,7 @@ pub fn record(known: i64, cells: impl Iterator<Item = u64>) -> u64 {
 
 /// A bijection of 64-bit numbers that spreads neighbours (the finalizer of `MurmurHash3`).
 #[inline]
-fn mix(mut x: u64) -> u64 {
+pub fn mix(mut x: u64) -> u64 {
     x ^= x >> 33;
     x = x.wrapping_mul(0xff51_afd7_ed55_8ccd);
     x ^= x >> 33;

@@ -24,6 +24,7 @@ pub mod key;
 pub(crate) mod laws;
 pub mod layout;
 pub mod order;
+pub mod presence;
 pub mod row;
 pub mod tile;
 pub mod time;

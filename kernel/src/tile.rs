@@ -11,7 +11,7 @@
 
 use crate::time::{Instant, Micros};
 use crate::view::View;
-use crate::window::{Interval, Reach, bounds};
+use crate::window::{Interval, Reach, Window, bounds};
 
 /// A tile: the rows with `start <= tau < start + hop`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,8 +46,20 @@ pub fn level(view: &View, clock: Instant, tau: Instant) -> Option<Micros> {
         .min()
 }
 
+/// The interval that the tiles of `window` are taken from, where it is `interval` as `bounds` has it.
+/// Every admitted row is at or after the `since` of `over all`, but the tile that holds it may start
+/// before.
+#[inline]
+pub fn spanned(window: &Window, interval: Interval) -> Interval {
+    match window.reach {
+        Reach::Length(_) => interval,
+        Reach::All(_) => Interval { start: Instant::MIN, ..interval },
+    }
+}
+
 /// Whether a stored tile is part of a window's interval. A tile that a window still reaches is never
 /// coarser than the window's hop, so its start decides.
+#[inline]
 pub fn cover(interval: Interval, tile: Tile) -> bool {
     interval.contains(tile.start)
 }

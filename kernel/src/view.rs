@@ -99,6 +99,11 @@ impl View {
         }
     }
 
+    /// Whether it keeps the newest row per key instead of aggregates.
+    pub fn is_row(&self) -> bool {
+        self.cells.iter().any(|cell| cell.aggregator == Aggregator::latest())
+    }
+
     /// Whether some window is `over all`.
     pub fn reaches_all(&self) -> bool {
         self.windows.iter().any(|window| matches!(window.reach, Reach::All(_)))

@@ -8,8 +8,9 @@
 use std::collections::BTreeMap;
 
 use feat_kernel::agg::{self, Outcome, Part};
-use feat_kernel::assemble::{Presence, assemble};
+use feat_kernel::assemble::assemble;
 use feat_kernel::blob::Blob;
+use feat_kernel::presence::Presence;
 use feat_kernel::row::{Kept, Row};
 use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::{Slot, Type};

@@ -284,7 +284,7 @@ async fn what_does_not_decode_names_its_view_and_partition() {
         net.store.commit(vec![commit], feat_store::Durability::Durable).await.unwrap();
     }
     let error = net.get("twins", &[text("oslo")], &[], None, minute(40)).await.unwrap_err();
-    assert!(matches!(error, LookupError::Codec { .. }), "{error:?}");
+    assert!(matches!(error, LookupError::Codec(_)), "{error:?}");
     assert!(error.to_string().contains("view `net.out@1#"), "{error}");
 }
 

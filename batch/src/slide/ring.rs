@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 
-use feat_kernel::time::Instant;
-use feat_kernel::window::bounds;
+use feat_kernel::tile::{Tile, cover};
+use feat_kernel::time::{Instant, Micros};
+use feat_kernel::window::{Interval, bounds};
 
 use super::step::{Program, Step};
 use super::window::Held;
@@ -13,6 +14,7 @@ use super::{Layout, RingLayout};
 /// The tiles of one hop that some window may still need. Hops without rows have none.
 #[derive(Debug)]
 pub(super) struct Ring {
+    hop: Micros,
     closed: VecDeque<Instant>,
     /// The sequence number of the oldest closed tile: places of windows outlive what is dropped.
     first: u64,
@@ -20,8 +22,8 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn new() -> Self {
-        Self { closed: VecDeque::new(), first: 0, open: None }
+    pub(super) fn new(hop: Micros) -> Self {
+        Self { hop, closed: VecDeque::new(), first: 0, open: None }
     }
 
     pub(super) fn clear(&mut self) {
@@ -46,9 +48,14 @@ impl Ring {
         self.closed.len() + usize::from(self.open.is_some())
     }
 
-    /// Where closed tile `seq` starts.
-    pub(super) fn start(&self, seq: u64) -> Instant {
-        self.closed[(seq - self.first) as usize]
+    /// Whether closed tile `seq` is part of a window's interval.
+    pub(super) fn covers(&self, interval: Interval, seq: u64) -> bool {
+        cover(interval, Tile { start: self.closed[(seq - self.first) as usize], hop: self.hop })
+    }
+
+    /// Whether there is an open tile, and it is part of a window's interval.
+    pub(super) fn covers_open(&self, interval: Interval) -> bool {
+        self.open.is_some_and(|start| cover(interval, Tile { start, hop: self.hop }))
     }
 
     /// The place of closed tile `seq` among those held.

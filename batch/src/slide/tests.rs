@@ -101,7 +101,7 @@ fn by_slide(
         while let Some(at) = order.next_if(|&at| visible(&rows[at]) <= Instant(t)) {
             slide.push(rows[at].tau, At::aside(at));
         }
-        if slide.ask(Instant(t), answer) == Standing::Absent {
+        if slide.ask(Instant(t), answer) == Presence::Absent {
             for column in &mut answers {
                 column[answer] = Value::Null;
             }
@@ -205,9 +205,9 @@ proptest! {
             let newest = visible.iter().map(|row| row.tau).max();
             let start = view.windows.iter().map(|window| bounds(window, Instant(t)).start).min();
             let expected = match (view.ttl, newest) {
-                (Some(ttl), newest) if newest.is_none_or(|newest| newest < Instant(t).minus(ttl)) => Standing::Absent,
-                (_, newest) if newest.is_some() && newest >= start => Standing::Present,
-                _ => Standing::Empty,
+                (Some(ttl), newest) if newest.is_none_or(|newest| newest < Instant(t).minus(ttl)) => Presence::Absent,
+                (_, newest) if newest.is_some() && newest >= start => Presence::Present,
+                _ => Presence::Empty,
             };
             prop_assert_eq!(slide.ask(Instant(t), 0), expected);
         }

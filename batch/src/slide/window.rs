@@ -26,7 +26,7 @@ impl Held {
     pub(super) fn advance(&mut self, window: usize, ring: &Ring, interval: Interval, program: &mut Program) {
         self.release(window, ring, interval.start, program);
         let old = self.head;
-        while self.head < ring.end() && ring.start(self.head) < interval.end {
+        while self.head < ring.end() && ring.covers(interval, self.head) {
             self.head += 1;
         }
         if self.head > old {
@@ -40,7 +40,8 @@ impl Held {
         self.start = self.start.max(start);
         let old = self.tail;
         let mut tail = old;
-        while tail < ring.end() && ring.start(tail) < start {
+        let since = Interval { start, end: Instant::MAX };
+        while tail < ring.end() && !ring.covers(since, tail) {
             tail += 1;
         }
         if tail == old {

@@ -211,7 +211,7 @@ fn verdict(group: &GroupPlan, feature: &FeaturePlan, row: &Kept, duplicate: bool
     }
     let null = |cell: usize| {
         let cell = &view.cells[cell];
-        !group.is_row() && cell.args.first().is_some_and(|&arg| (&row).arg(arg).is_null())
+        !group.view.is_row() && cell.args.first().is_some_and(|&arg| (&row).arg(arg).is_null())
     };
     if outputs.iter().all(|output| null(output.cell)) {
         return "left out: the argument is null".to_owned();

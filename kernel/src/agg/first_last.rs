@@ -49,9 +49,9 @@ fn bind(edge: Edge, args: &[Slot], params: &[(String, Value)]) -> Result<Bound, 
 }
 
 impl Edge {
-    /// Whether a row that compares so with the kept one takes its place.
+    /// Whether a row that compares so with the kept one, in the row order, takes its place.
     #[inline]
-    fn wins(self, order: Ordering) -> bool {
+    pub fn wins(self, order: Ordering) -> bool {
         order == if self == Self::First { Ordering::Less } else { Ordering::Greater }
     }
 }

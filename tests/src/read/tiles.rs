@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 use feat_kernel::agg::{Outcome, Part, bind};
-use feat_kernel::assemble::{Presence, assemble};
+use feat_kernel::assemble::assemble;
 use feat_kernel::blob::Blob;
 use feat_kernel::order;
+use feat_kernel::presence::Presence;
 use feat_kernel::row::Kept;
 use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::{Slot, Type};
