@@ -8,6 +8,7 @@ use arrow::array::{
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use feat_compiler::conform::is_zone;
 use feat_compiler::expr::Evaluator;
 use feat_compiler::ir::QName;
 use feat_compiler::plan::{DatasetPlan, ServicePlan, SourcePlan, StoredColumn};
@@ -83,6 +84,11 @@ impl Spine {
     ) -> Result<Self, BatchError> {
         let origin = file.table.origin();
         let wrong = |reason: String| BatchError::Spine { origin: origin.clone(), reason };
+        if let Some(zone) = file.zone.as_deref().filter(|zone| !is_zone(zone)) {
+            return Err(wrong(format!(
+                "zone `{zone}` is not known: `--zone` takes a name such as `UTC` or `America/New_York`"
+            )));
+        }
         let stored = |name: &str, slot: Slot| StoredColumn {
             name: name.to_owned(),
             zone: file.zone.clone().filter(|_| slot.ty == Type::Timestamp),

@@ -99,7 +99,7 @@ impl Table {
     /// The reason why nothing may be written at `path`: the table reads it, or would from then on.
     ///
     /// Another spelling, a link and a folder that is read as a whole are seen through.
-    pub(crate) fn reads(&self, path: &Path) -> Option<String> {
+    pub fn reads(&self, path: &Path) -> Option<String> {
         let Stored::Files { origin, files, .. } = &self.rows else { return None };
         let written = resolved(path);
         if files.iter().any(|file| is_same(file, path) || resolved(file).starts_with(&written)) {

@@ -442,6 +442,11 @@ fn has_all(value: &Value, ty: &Type) -> bool {
     }
 }
 
+/// Whether a time zone of this name is known, such as `UTC` or `America/New_York`.
+pub fn is_zone(name: &str) -> bool {
+    name.parse::<Tz>().is_ok()
+}
+
 /// The instant at which a clock of `zone` shows `wall`: in an overlap the earlier of the two, in a
 /// gap as far behind it as `wall` lies in it (the clock moves forward).
 fn earliest(zone: Tz, wall: NaiveDateTime) -> Option<i64> {

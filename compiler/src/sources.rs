@@ -347,7 +347,7 @@ impl<'p> Builder<'_, 'p> {
     }
 
     fn check_zone(&mut self, zone: &feat_dsl::span::Spanned<String>) {
-        if zone.node.parse::<chrono_tz::Tz>().is_ok() {
+        if crate::conform::is_zone(&zone.node) {
             return;
         }
         let mut diagnostic =

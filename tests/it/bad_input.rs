@@ -99,6 +99,7 @@ fn a_spine_time_without_a_zone_names_the_flag_and_leaves_nothing_behind() {
     fs::write(place.path().join("spine.csv"), "user_id,at\nann,2025-01-01T12:00:00\n").expect("a spine");
     let train = "train --service recommend --spine spine.csv --time at --out out.parquet";
     refuses(place.path(), train, 1, &["--zone"]);
+    refuses(place.path(), &format!("{train} --zone Mars/Olympus"), 1, &["Mars/Olympus", "--zone", "`UTC`"]);
     let left: Vec<_> = fs::read_dir(place.path())
         .expect("the folder")
         .map(|entry| entry.expect("an entry").file_name())
@@ -163,6 +164,8 @@ fn an_output_that_the_run_reads_is_refused_before_anything_is_written() {
     for out in ["data/visits.jsonl", "link.parquet"] {
         refuses(path, &train(out), 1, &["visits", "reads", "write to another place"]);
     }
+    fs::write(path.join("keys.parquet"), "").expect("keys");
+    refuses(path, "get recommend --keys keys.parquet --out ./keys.parquet", 1, &["write to another place"]);
     // A folder that is read as a whole takes no output.
     let toml = fs::read_to_string(path.join("feat.toml")).expect("the project");
     fs::write(path.join("feat.toml"), format!("{toml}batch = \"data\"\n")).expect("the project");

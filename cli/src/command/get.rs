@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema};
+use feat_batch::Table;
 use feat_kernel::value::Value;
 use feat_serving::{Answer, Catalog, Inputs, Service};
 use serde_json::{Value as Json, json};
@@ -22,6 +23,9 @@ pub(crate) fn run(common: &Arguments, get: &Get) -> Result<ExitCode> {
     let at = get.at.as_deref().map(|at| super::instant("--at", at)).transpose()?;
     let now = super::now();
     if let (Some(keys), Some(out)) = (&get.keys, &get.out) {
+        if Table::open(keys, None)?.reads(out).is_some() {
+            bail!("{} would be written over the file of keys: write to another place", out.display());
+        }
         let rows = super::block_on(async {
             let batch = crate::parquet::read(keys)?;
             let inputs = Inputs::from_batch(&service, &batch, &keys.display().to_string())?;
