@@ -43,6 +43,14 @@ pub enum CodecError {
         /// The newest version that is understood.
         reads: u8,
     },
+    /// The bytes were written by an older layout that is no longer read.
+    #[error("written as version {found}, this build reads {reads}: fill the view again with `feat stream`")]
+    Older {
+        /// The version that the bytes name.
+        found: u8,
+        /// The oldest version that is understood.
+        reads: u8,
+    },
 }
 
 impl CodecError {

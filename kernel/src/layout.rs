@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::codec::{CodecError, Reader, VERSION, put_bytes, put_varint, put_zigzag};
+use crate::codec::{CodecError, Reader, put_bytes, put_varint, put_zigzag};
 use crate::time::Instant;
 
 /// The key of the marker of partition `partition` of `view`.
@@ -21,88 +21,119 @@ pub fn blob_key(view: &str, partition: u32, entity: &[u8]) -> Vec<u8> {
     key
 }
 
+/// The version that the bytes of a marker begin with. 1 knew a single log.
+pub const MARKER_VERSION: u8 = 2;
+
 /// What a partition of a view includes: committed together with the blobs, in one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker {
-    /// The next offset per partition of the source's log, such as `landings/0`. Empty until a run has
-    /// read something: nothing can be said of entities yet.
-    pub positions: BTreeMap<String, u64>,
-    /// The greatest clock of the records before the positions.
-    pub clock: Instant,
-    /// How far the log is known to be complete beyond the clock; [`Instant::MIN`] when nothing is.
-    pub seen_to: Instant,
+    /// How far each partition of the source's log was read, by its name, such as `landings/0`. Empty
+    /// until a run has read something: nothing can be said of entities yet.
+    pub logs: BTreeMap<String, LogMark>,
     /// An entity without a blob answers as one whose blob has this clock.
     pub swept_to: Instant,
     /// Fresh for every commit, so that two writers never mistake each other's marker for theirs.
     pub nonce: u64,
+}
+
+/// How far a log was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogMark {
+    /// The offset of the next record.
+    pub next: u64,
+    /// The log's clock after the records before `next`: the greatest of theirs.
+    pub clock: Instant,
+    /// How far the log is known to be complete beyond the clock; [`Instant::MIN`] when nothing is.
+    pub seen_to: Instant,
     /// The leader epoch of the last record read; -1 where the log has none.
     pub leader_epoch: i32,
-    /// The sum of the [fingerprints](crate::fingerprint) of the records before the positions, in the
-    /// columns that the view reads, to notice a log that was rewritten.
+    /// The sum of the [fingerprints](crate::fingerprint) of the records before `next`, in the columns
+    /// that the view reads, to notice a log that was rewritten.
     pub checksum: u64,
+}
+
+impl Default for LogMark {
+    /// Nothing was read.
+    fn default() -> Self {
+        Self { next: 0, clock: Instant::MIN, seen_to: Instant::MIN, leader_epoch: -1, checksum: 0 }
+    }
+}
+
+impl LogMark {
+    /// Every row of the log with `known` before this is included.
+    pub fn complete_to(&self) -> Instant {
+        self.clock.max(self.seen_to)
+    }
 }
 
 impl Default for Marker {
     /// The marker of a partition that includes nothing.
     fn default() -> Self {
-        Self {
-            positions: BTreeMap::new(),
-            clock: Instant::MIN,
-            seen_to: Instant::MIN,
-            swept_to: Instant::MIN,
-            nonce: 0,
-            leader_epoch: -1,
-            checksum: 0,
-        }
+        Self { logs: BTreeMap::new(), swept_to: Instant::MIN, nonce: 0 }
     }
 }
 
 impl Marker {
     /// Whether some run has read the log, be it that there was nothing in it.
     pub fn is_filled(&self) -> bool {
-        !self.positions.is_empty()
+        !self.logs.is_empty()
+    }
+
+    /// The instant up to which rows are folded: the clock of the log that is furthest behind.
+    pub fn clock(&self) -> Instant {
+        self.logs.values().map(|log| log.clock).min().unwrap_or(Instant::MIN)
     }
 
     /// Every row with `known` before this is included.
     pub fn complete_to(&self) -> Instant {
-        self.clock.max(self.seen_to)
+        self.logs.values().map(LogMark::complete_to).min().unwrap_or(Instant::MIN)
+    }
+
+    /// The next offset of each log.
+    pub fn positions(&self) -> BTreeMap<String, u64> {
+        self.logs.iter().map(|(log, mark)| (log.clone(), mark.next)).collect()
     }
 
     /// The marker's bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
-        put_varint(&mut out, self.positions.len() as u64);
-        for (log, offset) in &self.positions {
+        let mut out = vec![MARKER_VERSION];
+        put_varint(&mut out, self.logs.len() as u64);
+        for (log, mark) in &self.logs {
             put_bytes(&mut out, log.as_bytes());
-            put_varint(&mut out, *offset);
+            put_varint(&mut out, mark.next);
+            put_zigzag(&mut out, mark.clock.0);
+            put_zigzag(&mut out, mark.seen_to.0);
+            put_zigzag(&mut out, i64::from(mark.leader_epoch));
+            put_varint(&mut out, mark.checksum);
         }
-        for time in [self.clock, self.seen_to, self.swept_to] {
-            put_zigzag(&mut out, time.0);
-        }
+        put_zigzag(&mut out, self.swept_to.0);
         put_varint(&mut out, self.nonce);
-        put_zigzag(&mut out, i64::from(self.leader_epoch));
-        put_varint(&mut out, self.checksum);
         out
     }
 
     /// Reads what [`Marker::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let mut from = Reader::new(bytes);
-        from.version(VERSION)?;
-        let mut positions = BTreeMap::new();
-        for _ in 0..from.count(2)? {
-            let log = std::str::from_utf8(from.bytes()?).map_err(|_| CodecError::invalid("name of a log"))?;
-            positions.insert(log.to_owned(), from.varint()?);
+        let found = from.version(MARKER_VERSION)?;
+        if found < MARKER_VERSION {
+            return Err(CodecError::Older { found, reads: MARKER_VERSION });
         }
-        let [clock, seen_to, swept_to] = [from.zigzag()?, from.zigzag()?, from.zigzag()?].map(Instant);
-        let nonce = from.varint()?;
-        let leader_epoch =
-            i32::try_from(from.zigzag()?).map_err(|_| CodecError::invalid("leader epoch of a marker"))?;
-        let checksum = from.varint()?;
+        let mut logs = BTreeMap::new();
+        for _ in 0..from.count(6)? {
+            let log = std::str::from_utf8(from.bytes()?).map_err(|_| CodecError::invalid("name of a log"))?;
+            let log = log.to_owned();
+            let next = from.varint()?;
+            let [clock, seen_to] = [from.zigzag()?, from.zigzag()?].map(Instant);
+            let leader_epoch =
+                i32::try_from(from.zigzag()?).map_err(|_| CodecError::invalid("leader epoch of a marker"))?;
+            let checksum = from.varint()?;
+            logs.insert(log, LogMark { next, clock, seen_to, leader_epoch, checksum });
+        }
+        let (swept_to, nonce) = (Instant(from.zigzag()?), from.varint()?);
         if !from.is_empty() {
             return Err(CodecError::invalid("end of a marker"));
         }
-        Ok(Self { positions, clock, seen_to, swept_to, nonce, leader_epoch, checksum })
+        Ok(Self { logs, swept_to, nonce })
     }
 }
 
@@ -117,13 +148,26 @@ mod tests {
     }
 
     #[test]
+    fn the_log_that_is_furthest_behind_decides() {
+        let mark = |clock, seen_to| LogMark {
+            clock: Instant(clock),
+            seen_to: Instant(seen_to),
+            ..LogMark::default()
+        };
+        let logs =
+            [("a".to_owned(), mark(5, 90)), ("b".to_owned(), mark(7, 20)), ("c".to_owned(), mark(30, 0))];
+        let marker = Marker { logs: logs.into(), ..Marker::default() };
+        assert_eq!((marker.clock(), marker.complete_to()), (Instant(5), Instant(20)));
+        assert_eq!(Marker::default().complete_to(), Instant::MIN);
+    }
+
+    #[test]
     fn markers_go_through_bytes_and_back() {
+        let landed = LogMark { next: 42, clock: Instant(1_357_034_400_000_000), ..LogMark::default() };
+        let most = LogMark { next: u64::MAX, leader_epoch: 7, checksum: 99, ..landed };
         let marker = Marker {
-            positions: [("landings/0".to_owned(), 42), ("landings/1".to_owned(), u64::MAX)].into(),
-            clock: Instant(1_357_034_400_000_000),
+            logs: [("landings/0".to_owned(), landed), ("landings/1".to_owned(), most)].into(),
             nonce: u64::MAX,
-            leader_epoch: 7,
-            checksum: 99,
             ..Marker::default()
         };
         let bytes = marker.encode();

@@ -98,7 +98,7 @@ impl Answer {
             partitions: markers
                 .iter()
                 .map(|(partition, marker)| {
-                    let (positions, complete_to) = (marker.positions.clone(), marker.complete_to());
+                    let (positions, complete_to) = (marker.positions(), marker.complete_to());
                     (*partition, PartitionStamp { positions, complete_to })
                 })
                 .collect(),

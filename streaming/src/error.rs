@@ -63,17 +63,27 @@ pub enum StreamError {
         /// How many records the log has, if there are fewer.
         ends: Option<u64>,
     },
-    /// The markers of a view name another log.
+    /// The markers of a view name a log that the source does not have.
     #[error(
-        "view `{view}` was filled from log `{found}`, not from `{log}`: drop the view to fill it from the beginning"
+        "view `{view}` was filled from log `{found}`, and its source has {logs}: drop the view to fill it from the beginning"
     )]
     OtherLog {
         /// The view.
         view: String,
-        /// The log of this run.
-        log: String,
+        /// The logs of this run.
+        logs: String,
         /// The log in the marker.
         found: String,
+    },
+    /// The source has a log that the markers of a view do not name: its topic has more partitions now.
+    #[error(
+        "view `{view}` was filled without log `{log}`: with more partitions the rows of an entity lie elsewhere than before; drop the view to fill it from the beginning"
+    )]
+    NewLog {
+        /// The view.
+        view: String,
+        /// The new log.
+        log: String,
     },
     /// The view's entities are spread over another count of partitions.
     #[error(

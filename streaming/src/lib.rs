@@ -30,4 +30,4 @@ pub mod source;
 pub use error::StreamError;
 pub use operator::{Chunk, Operator};
 pub use runtime::{GroupReport, Options, Progress, Report, run};
-pub use source::{LogBatch, LogStream, Replay, Source};
+pub use source::{LogBatch, LogStream, Reached, Replay, Source};

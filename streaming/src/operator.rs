@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use feat_kernel::blob::{Blob, Folded};
 use feat_kernel::codec::CodecError;
-use feat_kernel::layout::Marker;
+use feat_kernel::layout::{LogMark, Marker};
 use feat_kernel::time::Instant;
 use feat_kernel::view::View;
 use feat_store::{Commit, Read, Undecodable, ViewId, Write};
@@ -22,6 +22,7 @@ use feat_store::{Commit, Read, Undecodable, ViewId, Write};
 use crate::cache::Cache;
 use crate::error::StreamError;
 use crate::piece::Piece;
+use crate::source::Reached;
 use crate::sweep::Sweep;
 
 /// One partition of one view.
@@ -30,25 +31,15 @@ pub struct Operator {
     view: Arc<View>,
     id: ViewId,
     partition: u32,
-    log: Arc<str>,
+    /// The logs of the source, as markers name them.
+    logs: Arc<[Arc<str>]>,
     /// The marker in the store, and its bytes.
     marker: Marker,
     stored: Option<Bytes>,
-    /// A later place that no row led to: committed with the next rows.
-    ahead: Option<Reached>,
+    /// Of each log a later place that no row led to: committed with the next rows.
+    ahead: Vec<Option<LogMark>>,
     cache: Cache,
     pub(crate) sweep: Sweep,
-}
-
-/// How far a log was read.
-#[derive(Clone, Copy, Debug)]
-struct Reached {
-    /// The offset of the next record.
-    position: u64,
-    /// The clock of the records before it.
-    clock: Instant,
-    /// The sum of their fingerprints.
-    sum: u64,
 }
 
 /// The next rows of a partition, few enough for one commit.
@@ -58,10 +49,12 @@ pub struct Chunk<'a> {
     rows: &'a [u32],
     /// For each row the place of its entity in `entities`.
     of: Vec<u32>,
-    /// Each entity's key and the clock at its last row.
+    /// Each entity's key and the clock to which it is folded.
     entities: Vec<(&'a [u8], Instant)>,
     /// The place after the chunk.
-    end: Reached,
+    end: LogMark,
+    /// The clock of the partition after it.
+    clock: Instant,
 }
 
 impl Chunk<'_> {
@@ -70,9 +63,9 @@ impl Chunk<'_> {
         self.rows.is_empty()
     }
 
-    /// The log's clock after it.
+    /// The partition's clock after it: that of the log which is furthest behind.
     pub fn clock(&self) -> Instant {
-        self.end.clock
+        self.clock
     }
 }
 
@@ -95,35 +88,41 @@ impl Pending {
 }
 
 impl Operator {
-    /// The operator of `partition` of view `id` over `log`, where `stored` is the marker's bytes in the
+    /// The operator of `partition` of view `id` over `logs`, where `stored` is the marker's bytes in the
     /// store; `cache` is about how many bytes of blobs it may hold.
     ///
-    /// Errors: the marker does not decode, or names another log.
+    /// Errors: the marker does not decode, or names other logs.
     pub fn new(
         view: Arc<View>,
         id: ViewId,
         partition: u32,
-        log: Arc<str>,
+        logs: Arc<[Arc<str>]>,
         stored: Option<Bytes>,
         cache: usize,
     ) -> Result<Self, StreamError> {
         let marker = Marker::default();
-        let sweep = Sweep::new(&view, marker.clock);
-        let cache = Cache::new(cache);
-        let mut operator = Self { view, id, partition, log, marker, stored: None, ahead: None, cache, sweep };
+        let sweep = Sweep::new(&view, marker.clock());
+        let (cache, ahead) = (Cache::new(cache), vec![None; logs.len()]);
+        let mut operator = Self { view, id, partition, logs, marker, stored: None, ahead, cache, sweep };
         operator.adopt(stored)?;
-        operator.sweep = Sweep::new(&operator.view, operator.marker.clock);
+        operator.sweep = Sweep::new(&operator.view, operator.marker.clock());
         Ok(operator)
     }
 
-    /// The offset of the first record that is not included yet.
-    pub fn position(&self) -> u64 {
-        self.committed().max(self.ahead.map_or(0, |ahead| ahead.position))
+    /// How far the records of log `log` are included, or need not be.
+    pub fn reached(&self, log: usize) -> LogMark {
+        self.ahead[log].unwrap_or_else(|| self.committed(log))
     }
 
-    /// The position in the store.
-    fn committed(&self) -> u64 {
-        self.marker.positions.get(&*self.log).copied().unwrap_or(0)
+    /// How far they are in the store.
+    pub(crate) fn committed(&self, log: usize) -> LogMark {
+        self.marker.logs.get(&*self.logs[log]).copied().unwrap_or_default()
+    }
+
+    /// The clock to which entities are folded when that of log `log` stands at `clock`.
+    fn folded_to(&self, log: usize, clock: Instant) -> Instant {
+        let others = (0..self.logs.len()).filter(|other| *other != log);
+        others.map(|other| self.reached(other).clock).fold(clock, Instant::min)
     }
 
     /// The next rows of `piece` for this partition, of at most `limit` entities; `None` when nothing
@@ -131,20 +130,21 @@ impl Operator {
     ///
     /// Errors: the log's clock lies before the one in the marker.
     pub fn chunk<'a>(&self, piece: &'a Piece, limit: usize) -> Result<Option<Chunk<'a>>, StreamError> {
-        if self.position() >= piece.end() {
+        let before = self.reached(piece.log);
+        if before.next >= piece.end.next {
             return Ok(None);
         }
-        let mut rows = piece.rows_from(self.partition, self.position());
+        let mut rows = piece.rows_from(self.partition, before.next);
         let mut places: HashMap<&[u8], u32> = HashMap::new();
         let (mut of, mut entities) = (Vec::with_capacity(rows.len()), Vec::new());
-        let mut end = piece.end();
+        let mut end = piece.end;
         for (at, &row) in rows.iter().enumerate() {
             let (key, clock) = (piece.rows.key(row as usize), piece.clock(row));
             let place = *places.entry(key).or_insert(entities.len() as u32);
             if let Some((_, last)) = entities.get_mut(place as usize) {
                 *last = clock;
             } else if entities.len() >= limit.max(1) {
-                end = piece.offset(row);
+                end = piece.reached_before(row);
                 rows = &rows[..at];
                 break;
             } else {
@@ -152,17 +152,21 @@ impl Operator {
             }
             of.push(place);
         }
-        let clock = piece.clock_before(end);
-        if clock < self.marker.clock {
+        if end.clock < before.clock {
             return Err(StreamError::ClockWentBack {
-                log: self.log.to_string(),
-                offset: end - 1,
-                known: clock,
-                clock: self.marker.clock,
+                log: self.logs[piece.log].to_string(),
+                offset: end.next - 1,
+                known: end.clock,
+                clock: before.clock,
             });
         }
-        let end = Reached { position: end, clock, sum: piece.sum_before(end) };
-        Ok(Some(Chunk { piece, rows, of, entities, end }))
+        for (_, clock) in &mut entities {
+            *clock = self.folded_to(piece.log, *clock);
+        }
+        let clock = self.folded_to(piece.log, end.clock);
+        let Reached { next, clock: known, leader_epoch } = end;
+        let end = LogMark { next, clock: known, leader_epoch, checksum: piece.sum_before(next), ..before };
+        Ok(Some(Chunk { piece, rows, of, entities, end, clock }))
     }
 
     /// What has to be read for `chunk`: the entities that are not at hand.
@@ -178,7 +182,7 @@ impl Operator {
     /// Passes by a chunk without rows: its position is committed with the next rows, or by
     /// [`Operator::catch_up`].
     pub(crate) fn pass(&mut self, chunk: &Chunk<'_>) {
-        self.ahead = Some(chunk.end);
+        self.ahead[chunk.piece.log] = Some(chunk.end);
     }
 
     /// Whether the store holds no marker of the partition.
@@ -186,14 +190,9 @@ impl Operator {
         self.stored.is_none()
     }
 
-    /// The position in the store and the fingerprint of the log before it.
-    pub(crate) fn trail(&self) -> (u64, u64) {
-        (self.committed(), self.marker.checksum)
-    }
-
-    /// Whether the store does not have the position yet.
+    /// Whether the store does not have the position of some log yet.
     pub(crate) fn is_ahead(&self) -> bool {
-        self.position() > self.committed()
+        self.ahead.iter().any(Option::is_some)
     }
 
     /// Applies `chunk`. `read` are the keys of [`Operator::missing`] with their blobs; `looked` are
@@ -244,17 +243,18 @@ impl Operator {
             }
             let mut blob = Blob::decode(&view, &bytes).map_err(|cause| self.codec(cause))?;
             // The entity's last rows still wait for its next write: first what that would do to them.
-            let now = blob.advance(&view, chunk.end.clock);
-            if blob.is_idle(&view, chunk.end.clock) {
+            let now = blob.advance(&view, chunk.clock);
+            if blob.is_idle(&view, chunk.clock) {
                 folded.rows += now.rows;
                 folded.duplicates += now.duplicates;
                 writes.push((key.clone(), None));
                 idle.push(key);
             }
         }
-        let mut marker = self.next_marker(chunk.end, nonce);
+        let mut marker = self.next_marker(nonce);
+        marker.logs.insert(self.logs[chunk.piece.log].to_string(), chunk.end);
         if !idle.is_empty() {
-            marker.swept_to = marker.swept_to.max(chunk.end.clock);
+            marker.swept_to = marker.swept_to.max(chunk.clock);
         }
         let bytes = Bytes::from(marker.encode());
         let commit = self.commit(bytes.clone(), writes);
@@ -268,19 +268,18 @@ impl Operator {
 
     /// Brings the marker to where this run has read; `None` when it is there already.
     pub(crate) fn catch_up(&self, nonce: u64) -> Option<(Pending, Commit)> {
-        let ahead = self.ahead.filter(|_| self.is_ahead())?;
-        Some(self.mark(self.next_marker(ahead, nonce)))
+        self.is_ahead().then(|| self.mark(self.next_marker(nonce)))
     }
 
     /// Brings the marker to where this run has read to the end, which may be an empty log's, and to
     /// `seen_to` if that is later; `None` when it is there already.
     pub(crate) fn finish(&self, seen_to: Instant, nonce: u64) -> Option<(Pending, Commit)> {
-        if !self.is_ahead() && seen_to <= self.marker.seen_to && self.marker.is_filled() {
+        let seen = self.marker.logs.values().all(|log| seen_to <= log.seen_to);
+        if !self.is_ahead() && seen && self.marker.is_filled() {
             return None;
         }
-        let reached = self.ahead.filter(|_| self.is_ahead()).unwrap_or_else(|| self.reached());
-        let mut marker = self.next_marker(reached, nonce);
-        marker.seen_to = marker.seen_to.max(seen_to);
+        let mut marker = self.next_marker(nonce);
+        marker.logs.values_mut().for_each(|log| log.seen_to = log.seen_to.max(seen_to));
         Some(self.mark(marker))
     }
 
@@ -296,7 +295,7 @@ impl Operator {
     pub(crate) fn applied(&mut self, pending: Pending) {
         self.marker = pending.marker;
         self.stored = Some(pending.bytes);
-        self.ahead = None;
+        self.ahead.fill(None);
         for (key, blob, length) in pending.blobs {
             self.cache.put(key, blob, length);
         }
@@ -310,18 +309,22 @@ impl Operator {
     ///
     /// Errors: [`StreamError::Rewound`] if records must be read again that this run is past.
     pub(crate) fn conflict(&mut self, current: Option<Bytes>) -> Result<(), StreamError> {
-        let read = self.committed();
+        let read: Vec<LogMark> = (0..self.logs.len()).map(|log| self.committed(log)).collect();
         // A marker that is gone means a store that was emptied, and knows no view any more.
         let emptied = current.is_none() && self.stored.is_some();
         self.cache.clear();
         self.adopt(current)?;
-        if emptied || self.committed() < read {
-            return Err(StreamError::Rewound {
-                view: self.id.to_string(),
-                partition: self.partition,
-                position: self.committed(),
-                read,
-            });
+        for (log, read) in read.iter().enumerate() {
+            let position = self.committed(log).next;
+            if emptied || position < read.next {
+                let (view, partition) = (self.id.to_string(), self.partition);
+                return Err(StreamError::Rewound { view, partition, position, read: read.next });
+            }
+        }
+        // What was passed by is passed by again, unless the other writer is past it.
+        for log in 0..self.logs.len() {
+            let committed = self.committed(log).next;
+            self.ahead[log] = self.ahead[log].filter(|ahead| ahead.next > committed);
         }
         Ok(())
     }
@@ -342,29 +345,28 @@ impl Operator {
             Some(bytes) => Marker::decode(bytes).map_err(|cause| self.codec(cause))?,
         };
         self.stored = stored;
-        match self.marker.positions.keys().find(|log| **log != *self.log) {
-            None => Ok(()),
-            Some(found) => Err(StreamError::OtherLog {
+        if !self.marker.is_filled() {
+            return Ok(());
+        }
+        if let Some(found) =
+            self.marker.logs.keys().find(|found| self.logs.iter().all(|log| **log != **found))
+        {
+            return Err(StreamError::OtherLog {
                 view: self.id.to_string(),
-                log: self.log.to_string(),
+                logs: self.logs.join(", "),
                 found: found.clone(),
-            }),
+            });
+        }
+        match self.logs.iter().find(|log| !self.marker.logs.contains_key(&***log)) {
+            None => Ok(()),
+            Some(new) => Err(StreamError::NewLog { view: self.id.to_string(), log: new.to_string() }),
         }
     }
 
-    /// The place in the store's marker.
-    fn reached(&self) -> Reached {
-        Reached { position: self.committed(), clock: self.marker.clock, sum: self.marker.checksum }
-    }
-
-    fn next_marker(&self, reached: Reached, nonce: u64) -> Marker {
-        Marker {
-            positions: [(self.log.to_string(), reached.position)].into(),
-            clock: reached.clock.max(self.marker.clock),
-            checksum: reached.sum,
-            nonce,
-            ..self.marker.clone()
-        }
+    /// The marker of everything that is included and passed by.
+    fn next_marker(&self, nonce: u64) -> Marker {
+        let logs = (0..self.logs.len()).map(|log| (self.logs[log].to_string(), self.reached(log)));
+        Marker { logs: logs.collect(), nonce, ..self.marker.clone() }
     }
 
     fn commit(&self, marker: Bytes, writes: Vec<Write>) -> Commit {

@@ -1,22 +1,27 @@
 //! A piece of a log as one group sees it: prepared rows, spread over the view's partitions.
 
-use arrow::array::{Int64Array, UInt32Array};
+use arrow::array::{Int64Array, UInt32Array, UInt64Array};
 use feat_compiler::prepare::Prepared;
 use feat_kernel::key::partition;
 use feat_kernel::row::{Row, Rows};
 use feat_kernel::time::Instant;
 use feat_kernel::view::View;
 
-use crate::source::LogBatch;
+use crate::source::{LogBatch, Reached};
 
-/// The records `[first, end)` of a log, prepared for one group.
+/// The next records of a log, prepared for one group.
 #[derive(Clone, Debug)]
 pub struct Piece {
-    pub(crate) first: u64,
+    /// Which of the source's logs.
+    pub(crate) log: usize,
+    /// The offset of each record.
+    offsets: UInt64Array,
     /// The log's clock at each record.
     known: Int64Array,
+    /// Where the log was read to.
+    pub(crate) end: Reached,
     pub(crate) rows: Rows,
-    /// The record of each prepared row, from `first`.
+    /// The record of each prepared row.
     place: UInt32Array,
     /// The prepared rows of each partition, in the order of the log.
     parts: Vec<Vec<u32>>,
@@ -38,13 +43,8 @@ impl Piece {
             }
             parts[partition(rows.key(row), partitions) as usize].push(row as u32);
         }
-        let (known, place) = (log.known.clone(), prepared.place.clone());
-        Self { first: log.first_offset, known, rows, place, parts, sums }
-    }
-
-    /// The offset after the last record.
-    pub(crate) fn end(&self) -> u64 {
-        self.first + self.known.len() as u64
+        let (offsets, known, place) = (log.offsets.clone(), log.known.clone(), prepared.place.clone());
+        Self { log: log.log, offsets, known, end: log.end, rows, place, parts, sums }
     }
 
     /// The rows of `partition` with offsets from `from` on.
@@ -55,7 +55,7 @@ impl Piece {
 
     /// The offset of the record that row `row` came from.
     pub(crate) fn offset(&self, row: u32) -> u64 {
-        self.first + u64::from(self.place.value(row as usize))
+        self.offsets.value(self.place.value(row as usize) as usize)
     }
 
     /// The log's clock at row `row`.
@@ -63,13 +63,14 @@ impl Piece {
         Instant(self.known.value(self.place.value(row as usize) as usize))
     }
 
-    /// The log's clock before offset `offset`, which lies in `(first, end]`.
-    pub(crate) fn clock_before(&self, offset: u64) -> Instant {
-        Instant(self.known.value((offset - self.first) as usize - 1))
+    /// How far the log is read before row `row`, which is not the first of the records.
+    pub(crate) fn reached_before(&self, row: u32) -> Reached {
+        let before = self.place.value(row as usize) as usize - 1;
+        Reached { next: self.offset(row), clock: Instant(self.known.value(before)), ..self.end }
     }
 
-    /// The fingerprint of the log before offset `offset`, which lies in `[first, end]`.
+    /// The fingerprint of the log before offset `offset`.
     pub(crate) fn sum_before(&self, offset: u64) -> u64 {
-        self.sums[(offset - self.first) as usize]
+        self.sums[self.offsets.values().partition_point(|&before| before < offset)]
     }
 }

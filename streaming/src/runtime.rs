@@ -10,6 +10,7 @@ use std::sync::Arc;
 use feat_compiler::ir::SourceKind;
 use feat_compiler::plan::GroupPlan;
 use feat_compiler::prepare::{Counts, Mode};
+use feat_kernel::layout::LogMark;
 use feat_kernel::time::Instant;
 use feat_store::{Commit, Committed, Durability, Read, Store, ViewId, view_id};
 use futures::StreamExt;
@@ -46,7 +47,7 @@ pub struct Options {
     pub chunk_keys: usize,
     /// About how many bytes of blobs are held in memory, over all partitions.
     pub cache_bytes: usize,
-    /// Stop before this offset. `None`: read until the log ends.
+    /// Stop before this offset of each log. `None`: read until the logs end.
     pub until: Option<u64>,
     /// Whether idle entities are deleted.
     pub sweep: bool,
@@ -71,11 +72,11 @@ impl Default for Options {
 /// How far a run has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Records read by this run.
+    /// Records read by this run that were new to some group.
     pub records: u64,
-    /// The offset of the next record.
+    /// The offset of the next record; of several logs, their sum.
     pub next: u64,
-    /// The log's clock.
+    /// The log's clock; of several, the least.
     pub clock: Instant,
 }
 
@@ -145,8 +146,8 @@ struct Run<'a> {
     groups: Vec<Group>,
     workers: JoinSet<Result<Vec<Done>, StreamError>>,
     channels: Vec<mpsc::Sender<Message>>,
-    /// The log as the source names it.
-    log: String,
+    /// The logs as the source names them.
+    logs: Arc<[Arc<str>]>,
     ends: bool,
 }
 
@@ -154,9 +155,10 @@ struct Group {
     plan: Arc<GroupPlan>,
     view: ViewId,
     partitions: u32,
-    /// The least position of its partitions at the start.
-    position: u64,
-    trail: Trail,
+    /// Of each log where the partition that is furthest behind stood at the start.
+    marks: Vec<LogMark>,
+    /// One a log.
+    trails: Vec<Trail>,
     counts: Counts,
 }
 
@@ -167,7 +169,7 @@ impl<'a> Run<'a> {
         source: &dyn Source,
         options: &'a Options,
     ) -> Result<Self, StreamError> {
-        let log: Arc<str> = source.log().into();
+        let logs: Arc<[Arc<str>]> = source.logs().into();
         let mut groups = Vec::with_capacity(plans.len());
         for plan in plans {
             groups.push(register(store, plan, &plans[0], options).await?);
@@ -188,12 +190,15 @@ impl<'a> Run<'a> {
             for (partition, snapshot) in found.into_iter().enumerate() {
                 let (view, id) = (Arc::clone(&group.plan.view), Arc::clone(&group.view));
                 let marker = snapshot.marker;
-                new.push(Operator::new(view, id, partition as u32, Arc::clone(&log), marker, cache)?);
+                new.push(Operator::new(view, id, partition as u32, Arc::clone(&logs), marker, cache)?);
             }
             begin(store, group, &mut new).await?;
-            group.trail = Trail::new(&group.plan, new.iter().map(Operator::trail), source.may_change());
+            for log in 0..logs.len() {
+                let marks = || new.iter().map(|operator| operator.committed(log));
+                group.trails.push(Trail::new(&group.plan, marks(), source.may_change()));
+                group.marks.push(marks().min_by_key(|mark| mark.next).unwrap_or_default());
+            }
             for operator in new {
-                group.position = group.position.min(operator.position());
                 operators[next % workers].push((at, operator));
                 next += 1;
             }
@@ -202,7 +207,7 @@ impl<'a> Run<'a> {
             options,
             workers: JoinSet::new(),
             channels: Vec::with_capacity(workers),
-            log: log.to_string(),
+            logs,
             ends: plans.first().is_some_and(|plan| plan.source.kind == SourceKind::Static),
             groups,
         };
@@ -263,37 +268,47 @@ impl<'a> Run<'a> {
         source: &dyn Source,
         progress: &(dyn Fn(&Progress) + Send + Sync),
     ) -> Result<Progress, StreamError> {
-        let from = self.groups.iter().map(|group| group.position).min().unwrap_or(0);
+        let from: Vec<LogMark> = (0..self.logs.len()).map(|log| self.mark(log)).collect();
         let until = self.options.until.unwrap_or(u64::MAX);
-        let start = if source.may_change() { 0 } else { from };
-        let mut at = Progress { records: 0, next: start, clock: Instant::MIN };
-        let log = self.log.clone();
-        let failed = |cause| StreamError::Source { log: log.clone(), cause };
-        let mut stream = source.read(start).await.map_err(failed)?;
-        let mut stopped = false;
+        let start = |mark: &LogMark| if source.may_change() { LogMark::default() } else { *mark };
+        let mut at: Vec<LogMark> = from.iter().map(start).collect();
+        let mut records = 0;
+        let failed = |cause| StreamError::Source { log: self.logs.join(", "), cause };
+        let mut stream = source.read(&at).await.map_err(failed)?;
         while let Some(batch) = stream.next().await {
-            let batch = batch.map_err(failed)?;
-            stopped = batch.end() > until;
+            let batch = batch.map_err(|cause| StreamError::Source { log: self.logs.join(", "), cause })?;
+            let log = batch.log;
             // A source may deliver records again; those below the position are passed over.
-            if let Some(batch) = batch.between(at.next, until) {
-                at = self.check(&batch, from, at)?;
+            if let Some(batch) = batch.between(at[log].next, until) {
+                self.check(&batch, at[log].clock)?;
+                at[log] = LogMark { next: batch.end.next, clock: batch.end.clock, ..at[log] };
+                records += (batch.known.len() - batch.row_at(from[log].next)) as u64;
                 let pieces = self.prepare(&batch)?;
                 if !self.send(&Message::Pieces(pieces)).await {
-                    return Ok(at);
+                    return Ok(reached(records, &at));
                 }
-                progress(&at);
+                progress(&reached(records, &at));
             }
-            if stopped || at.next >= until {
-                stopped = true;
-                break;
+            if batch.end.next >= until && at.iter().all(|mark| mark.next >= until) {
+                self.send(&Message::End { seen_to: Instant::MIN }).await;
+                return Ok(reached(records, &at));
             }
         }
-        if !stopped {
-            self.groups.iter().try_for_each(|group| group.trail.end(&self.log, &group.view))?;
+        if source.may_change() {
+            for group in &self.groups {
+                for (trail, log) in group.trails.iter().zip(&*self.logs) {
+                    trail.end(log, &group.view)?;
+                }
+            }
         }
-        let seen_to = if self.ends && !stopped { Instant::MAX } else { Instant::MIN };
+        let seen_to = if self.ends { Instant::MAX } else { Instant::MIN };
         self.send(&Message::End { seen_to }).await;
-        Ok(at)
+        Ok(reached(records, &at))
+    }
+
+    /// Where some group has to begin with log `log`.
+    fn mark(&self, log: usize) -> LogMark {
+        self.groups.iter().map(|group| group.marks[log]).min_by_key(|mark| mark.next).unwrap_or_default()
     }
 
     /// Sends to every worker; false when one is gone, which its result tells.
@@ -306,21 +321,16 @@ impl<'a> Run<'a> {
         true
     }
 
-    /// The progress of a run from offset `from` after `batch`, whose clock must not run back.
-    fn check(&self, batch: &LogBatch, from: u64, at: Progress) -> Result<Progress, StreamError> {
-        let mut clock = at.clock;
-        for (row, &known) in batch.known.values().iter().enumerate() {
+    /// The clock of a log must not run back from `clock`, where it stood before `batch`.
+    fn check(&self, batch: &LogBatch, mut clock: Instant) -> Result<(), StreamError> {
+        for (&offset, &known) in batch.offsets.values().iter().zip(batch.known.values()) {
             if known < clock.0 {
-                return Err(StreamError::ClockWentBack {
-                    log: self.log.clone(),
-                    offset: batch.first_offset + row as u64,
-                    known: Instant(known),
-                    clock,
-                });
+                let log = self.logs[batch.log].to_string();
+                return Err(StreamError::ClockWentBack { log, offset, known: Instant(known), clock });
             }
             clock = Instant(known);
         }
-        Ok(Progress { records: batch.end().saturating_sub(from), next: batch.end(), clock })
+        Ok(())
     }
 
     /// What `batch` is to each group.
@@ -328,16 +338,18 @@ impl<'a> Run<'a> {
         let mut pieces = Vec::with_capacity(self.groups.len());
         let mut cells = Cells::new(batch);
         for group in &mut self.groups {
-            let mut sums = group.trail.follow(&mut cells, &self.log, &group.view)?;
-            let Some(batch) = batch.between(group.position, u64::MAX) else {
+            let log = &self.logs[batch.log];
+            let mut sums = group.trails[batch.log].follow(&mut cells, log, &group.view)?;
+            let Some(batch) = batch.between(group.marks[batch.log].next, u64::MAX) else {
                 pieces.push(None);
                 continue;
             };
             let plan = &group.plan;
             let prepared =
                 plan.prepare.prepare(&batch.batch, Mode::AsKnown, Some(&batch.known)).map_err(|cause| {
-                    let (group, log, cause) = (plan.name.to_string(), self.log.clone(), Box::new(cause));
-                    StreamError::Prepare { group, log, offset: batch.first_offset, cause }
+                    let (group, log, cause) = (plan.name.to_string(), log.to_string(), Box::new(cause));
+                    let offset = batch.offsets.values().first().copied().unwrap_or(batch.end.next);
+                    StreamError::Prepare { group, log, offset, cause }
                 })?;
             group.counts += prepared.counts;
             let sums = sums.split_off(sums.len() - batch.known.len() - 1);
@@ -345,6 +357,12 @@ impl<'a> Run<'a> {
         }
         Ok(pieces.into())
     }
+}
+
+/// How far a run has read.
+fn reached(records: u64, logs: &[LogMark]) -> Progress {
+    let clock = logs.iter().map(|mark| mark.clock).min().unwrap_or(Instant::MIN);
+    Progress { records, next: logs.iter().map(|mark| mark.next).sum(), clock }
 }
 
 /// Makes the view of `plan` known to the store.
@@ -371,8 +389,8 @@ async fn register(
             Err(StreamError::Partitions { view: view.to_string(), recorded, asked })
         }
         _ => {
-            let (plan, counts, trail) = (Arc::clone(plan), Counts::default(), Trail::default());
-            Ok(Group { plan, view, partitions: recorded, position: u64::MAX, trail, counts })
+            let (plan, counts) = (Arc::clone(plan), Counts::default());
+            Ok(Group { plan, view, partitions: recorded, marks: Vec::new(), trails: Vec::new(), counts })
         }
     }
 }

@@ -2,58 +2,90 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use arrow::array::{Int64Array, RecordBatch};
+use arrow::array::{Int64Array, RecordBatch, UInt64Array};
 use async_trait::async_trait;
+use feat_kernel::layout::LogMark;
+use feat_kernel::time::Instant;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use crate::error::SourceError;
 
-/// Consecutive records of a log.
+/// The next records of one log.
 #[derive(Clone, Debug)]
 pub struct LogBatch {
-    /// The stored columns of the source, conformed.
+    /// Which of [`Source::logs`] they are of.
+    pub log: usize,
+    /// The stored columns of the source, conformed: one row a record that could be read.
     pub batch: RecordBatch,
-    /// The log's clock at each record: when it became known, never decreasing.
+    /// The log's clock at each row: when it became known, never decreasing.
     pub known: Int64Array,
-    /// The offset of the first record; the others follow one by one.
-    pub first_offset: u64,
+    /// The offset of each row, ascending. Not every offset has a row.
+    pub offsets: UInt64Array,
+    /// Where the log was read to, beyond the last row perhaps.
+    pub end: Reached,
+}
+
+/// How far a log was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// The offset of the next record.
+    pub next: u64,
+    /// The log's clock before it.
+    pub clock: Instant,
+    /// The leader epoch of the record before it; -1 where the log has none.
+    pub leader_epoch: i32,
 }
 
 impl LogBatch {
-    /// The offset after the last record.
-    pub fn end(&self) -> u64 {
-        self.first_offset + self.batch.num_rows() as u64
+    /// Rows of the only log of a source at consecutive offsets from `first` on.
+    pub fn consecutive(batch: RecordBatch, known: Int64Array, first: u64) -> Self {
+        let next = first + known.len() as u64;
+        let clock = known.values().last().map_or(Instant::MIN, |&known| Instant(known));
+        let end = Reached { next, clock, leader_epoch: -1 };
+        Self { log: 0, batch, known, offsets: (first..next).collect::<Vec<_>>().into(), end }
+    }
+
+    /// The row of the first record at or behind `offset`.
+    pub(crate) fn row_at(&self, offset: u64) -> usize {
+        self.offsets.values().partition_point(|&before| before < offset)
     }
 
     /// The records whose offsets lie in `[from, to)`; `None` if there are none.
     #[must_use]
     pub fn between(&self, from: u64, to: u64) -> Option<Self> {
-        let (start, end) = (self.first_offset.max(from), self.end().min(to));
-        if start >= end {
+        let (start, end) = (self.row_at(from), self.row_at(to));
+        if self.end.next <= from || (start == end && to < self.end.next) {
             return None;
         }
-        let (skip, length) = ((start - self.first_offset) as usize, (end - start) as usize);
+        let known = self.known.slice(start, end - start);
+        let reached = match known.values().last() {
+            Some(&clock) if to < self.end.next => Reached { next: to, clock: Instant(clock), ..self.end },
+            _ => self.end,
+        };
         Some(Self {
-            batch: self.batch.slice(skip, length),
-            known: self.known.slice(skip, length),
-            first_offset: start,
+            log: self.log,
+            batch: self.batch.slice(start, end - start),
+            known,
+            offsets: self.offsets.slice(start, end - start),
+            end: reached,
         })
     }
 }
 
-/// Batches of a log in the order of their offsets.
+/// Batches of a source's logs, those of one log in the order of their offsets.
 pub type LogStream = BoxStream<'static, Result<LogBatch, SourceError>>;
 
-/// One partition of a source's log.
+/// The log of a source, in one or more parts of which each has its own order, offsets and clock.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// Its name in markers, such as `landings/0`. The same for ever.
-    fn log(&self) -> &str;
+    /// The names of the parts in markers, such as `landings/0`. The same for ever.
+    fn logs(&self) -> &[Arc<str>];
 
-    /// The records with offsets from `from` on. May be called again, from any offset.
-    async fn read(&self, from: u64) -> Result<LogStream, SourceError>;
+    /// The records of each log from its mark in `from` on, one a log. May be called again, from any.
+    async fn read(&self, from: &[LogMark]) -> Result<LogStream, SourceError>;
 
     /// Whether records that were read may be others next time, as those of a file may: then the log is
     /// read from its beginning, and compared with what was read of it.
@@ -66,21 +98,21 @@ type Opening = Pin<Box<dyn Future<Output = Result<LogStream, SourceError>> + Sen
 
 /// A log that is read from its beginning each time: a file in the order in which its rows became known.
 pub struct Replay {
-    log: String,
+    log: [Arc<str>; 1],
     open: Box<dyn Fn() -> Opening + Send + Sync>,
 }
 
 impl Replay {
     /// The log `log`, whose records from offset 0 on are what `open` gives.
-    pub fn new<F>(log: impl Into<String>, open: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub fn new<F>(log: impl Into<Arc<str>>, open: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<LogStream, SourceError>> + Send + 'static,
     {
-        Self { log: log.into(), open: Box::new(move || Box::pin(open())) }
+        Self { log: [log.into()], open: Box::new(move || Box::pin(open())) }
     }
 
     /// The log `log` of batches in memory.
-    pub fn of(log: impl Into<String>, batches: Vec<LogBatch>) -> Self {
+    pub fn of(log: impl Into<Arc<str>>, batches: Vec<LogBatch>) -> Self {
         Self::new(log, move || {
             let batches = batches.clone();
             async move { Ok(futures::stream::iter(batches.into_iter().map(Ok)).boxed()) }
@@ -96,12 +128,13 @@ impl std::fmt::Debug for Replay {
 
 #[async_trait]
 impl Source for Replay {
-    fn log(&self) -> &str {
+    fn logs(&self) -> &[Arc<str>] {
         &self.log
     }
 
-    async fn read(&self, from: u64) -> Result<LogStream, SourceError> {
+    async fn read(&self, from: &[LogMark]) -> Result<LogStream, SourceError> {
         let stream = (self.open)().await?;
+        let from = from.first().map_or(0, |mark| mark.next);
         let later = stream.filter_map(move |batch| async move {
             match batch {
                 Ok(batch) => batch.between(from, u64::MAX).map(Ok),

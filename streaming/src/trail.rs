@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use feat_compiler::plan::GroupPlan;
 use feat_kernel::fingerprint;
+use feat_kernel::layout::LogMark;
 
 use crate::error::StreamError;
 use crate::source::LogBatch;
@@ -24,14 +25,10 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    /// The trail of a run of `group` whose partitions stand at `marks` (position, sum), from the
-    /// beginning of the log or from the least of them.
-    pub(crate) fn new(
-        group: &GroupPlan,
-        marks: impl Iterator<Item = (u64, u64)>,
-        from_beginning: bool,
-    ) -> Self {
-        let mut ahead: Vec<(u64, u64)> = marks.collect();
+    /// The trail of a run of `group` whose partitions stand at `marks`, from the beginning of the log or
+    /// from the least of them.
+    pub(crate) fn new(group: &GroupPlan, marks: impl Iterator<Item = LogMark>, from_beginning: bool) -> Self {
+        let mut ahead: Vec<(u64, u64)> = marks.map(|mark| (mark.next, mark.checksum)).collect();
         ahead.sort_unstable_by(|a, b| b.cmp(a));
         ahead.dedup();
         let (next, sum) = if from_beginning { (0, 0) } else { ahead.last().copied().unwrap_or((0, 0)) };
@@ -49,7 +46,7 @@ impl Trail {
         view: &str,
     ) -> Result<Vec<u64>, StreamError> {
         let batch = cells.batch;
-        let skip = self.next.saturating_sub(batch.first_offset).min(batch.known.len() as u64) as usize;
+        let skip = batch.row_at(self.next);
         let columns: Vec<Arc<[u64]>> = self.columns.iter().map(|name| cells.column(name)).collect();
         let mut sums = Vec::with_capacity(batch.known.len() - skip + 1);
         sums.push(self.sum);
@@ -58,10 +55,10 @@ impl Trail {
             self.sum = self.sum.wrapping_add(record);
             sums.push(self.sum);
         }
-        let first = batch.first_offset + skip as u64;
-        self.next = self.next.max(batch.end());
+        let before = self.next;
+        self.next = self.next.max(batch.end.next);
         while let Some(&(position, sum)) = self.ahead.last().filter(|(position, _)| *position <= self.next) {
-            if position >= first && sums[(position - first) as usize] != sum {
+            if position >= before && sums[batch.row_at(position) - skip] != sum {
                 let (log, view) = (log.to_owned(), view.to_owned());
                 return Err(StreamError::LogChanged {
                     log,

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use feat_compiler::ir::Refresh;
 use feat_compiler::plan::GroupPlan;
+use feat_kernel::layout::LogMark;
 use feat_kernel::time::{Instant, Micros};
 use feat_store::{
     Bytes, Commit, Committed, Durability, EmbeddedStore, MemoryStore, Read, Snapshot, Store, StoreError,
@@ -119,17 +120,51 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_log_in_several_parts_answers_as_one_does(
+        orders in shop::orders(150),
+        parts in 2_usize..5,
+        seed in any::<u64>(),
+        stops in prop::collection::vec(1_u64..200, 0..3),
+        sweep in any::<bool>(),
+    ) {
+        let plans = plans();
+        let (groups, log) = (streamed(&plans), log(&plans, &orders));
+        let split = shop::Parts::new(&log, parts, seed);
+        block_on(async {
+            let store = memory();
+            for (turn, stop) in stops.iter().copied().chain([u64::MAX]).enumerate() {
+                let options = Options { workers: 1 + turn % 3, chunk_keys: 4, until: Some(stop), sweep, ..plainly() };
+                stream(&store, &groups, &split.mixed(turn as u64), &options).await.unwrap();
+                // What is before the stop in every part, or was read by an earlier run, is one log again.
+                let most = stops.iter().copied().take(turn + 1).max().unwrap_or(0);
+                let read = if stop == u64::MAX { log.clone() } else { split.before(&log, most) };
+                let whole = memory();
+                stream(&whole, &groups, &source(&read, 1000), &plainly()).await.unwrap();
+                let clock = read.known.values().last().map_or(START, |&known| known);
+                for later in [1, 2 * MINUTE, 50 * MINUTE, 24 * 60 * MINUTE] {
+                    let t = Instant(clock + later);
+                    assert_eq!(answers(&*store, &groups, t).await, answers(&*whole, &groups, t).await, "{t} after {stop}");
+                }
+            }
+        });
+    }
+}
+
 /// A source that delivers everything twice, and from the beginning whatever it is asked.
-struct Twice(Vec<LogBatch>);
+struct Twice([Arc<str>; 1], Vec<LogBatch>);
 
 #[async_trait]
 impl Source for Twice {
-    fn log(&self) -> &'static str {
-        "orders/0"
+    fn logs(&self) -> &[Arc<str>] {
+        &self.0
     }
 
-    async fn read(&self, _: u64) -> Result<LogStream, feat_streaming::error::SourceError> {
-        let twice: Vec<_> = self.0.iter().flat_map(|batch| [Ok(batch.clone()), Ok(batch.clone())]).collect();
+    async fn read(&self, _: &[LogMark]) -> Result<LogStream, feat_streaming::error::SourceError> {
+        let twice: Vec<_> = self.1.iter().flat_map(|batch| [Ok(batch.clone()), Ok(batch.clone())]).collect();
         Ok(futures::stream::iter(twice).boxed())
     }
 }
@@ -155,7 +190,7 @@ async fn records_that_come_twice_count_once_and_a_second_run_changes_nothing() {
     let (groups, log) = (streamed(&plans), log(&plans, &many()));
     let (whole, store) = (memory(), memory());
     stream(&whole, &groups, &source(&log, 1000), &plainly()).await.unwrap();
-    let twice = Twice(shop::batches(&log, 9));
+    let twice = Twice(["orders/0".into()], shop::batches(&log, 9));
     let half = Options { until: Some(150), ..plainly() };
     stream(&store, &groups, &twice, &half).await.unwrap();
     stream(&store, &groups, &twice, &plainly()).await.unwrap();
@@ -306,7 +341,7 @@ async fn entities_that_nothing_can_reach_are_deleted() {
     assert!(report.groups[0].swept >= 11, "{report:?}");
     let kept = dump(&*store, &briefly).await.remove(&("briefly".to_owned(), 0)).unwrap();
     assert_eq!(kept.blobs.len(), 1);
-    assert!(kept.marker.swept_to > Instant(START) && kept.marker.swept_to <= kept.marker.clock);
+    assert!(kept.marker.swept_to > Instant(START) && kept.marker.swept_to <= kept.marker.clock());
 }
 
 #[tokio::test]
@@ -318,7 +353,8 @@ async fn the_end_of_a_file_is_complete_for_static_rows_only() {
     let read = feat_streaming::Replay::of("cities/0", vec![shop::cities(&plans)]);
     stream(&store, &cities, &read, &plainly()).await.unwrap();
     for kept in dump(&*store, &orders).await.values() {
-        assert_eq!((kept.marker.seen_to, kept.marker.positions["orders/0"]), (Instant::MIN, 400));
+        let mark = kept.marker.logs["orders/0"];
+        assert_eq!((mark.seen_to, mark.next), (Instant::MIN, 400));
     }
     let kept = dump(&*store, &cities).await;
     assert!(kept.values().all(|kept| kept.marker.complete_to() == Instant::MAX), "{kept:?}");
@@ -393,7 +429,7 @@ async fn rows_of_one_instant_may_change_places_in_the_log() {
     stream(&store, &groups, &source(&log(&plans, &orders), 100), &half).await.unwrap();
     let mut log = log(&plans, &orders);
     assert_eq!(log.known.value(100), log.known.value(101));
-    let places: Vec<u32> = (0..log.end() as u32).map(|at| at ^ u32::from(at / 2 == 50)).collect();
+    let places: Vec<u32> = (0..log.end.next as u32).map(|at| at ^ u32::from(at / 2 == 50)).collect();
     let places = arrow::array::UInt32Array::from(places);
     let taken = arrow::compute::take_record_batch(&log.batch, &places);
     log.batch = taken.unwrap();
@@ -428,7 +464,10 @@ async fn what_cannot_be_streamed_is_refused_in_words() {
 
     let elsewhere = feat_streaming::Replay::of("orders/1", vec![log.clone()]);
     let error = stream(&store, &groups_of, &elsewhere, &any).await.unwrap_err();
-    assert!(error.to_string().contains("was filled from log `orders/0`, not from `orders/1`"), "{error}");
+    assert!(
+        error.to_string().contains("was filled from log `orders/0`, and its source has orders/1"),
+        "{error}"
+    );
 
     let hour = Micros::HOUR;
     let refresh = Some(Refresh { every: hour, at: Micros::ZERO, after: hour });

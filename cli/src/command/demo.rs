@@ -162,7 +162,7 @@ async fn stream_and_compare(
         for log in &logs {
             let until = log.until(instant);
             let options = Options { until: Some(until), ..options.clone() };
-            let source = Replay::of(&log.name, log.batches.clone());
+            let source = Replay::of(log.name.as_str(), log.batches.clone());
             records += run_log(&store, &log.groups, &source, &options, &|_| {}).await?.progress.records;
         }
         streaming += start.elapsed().as_secs_f64();
@@ -256,10 +256,9 @@ async fn logs(session: &Session, groups: &[Arc<GroupPlan>], tables: &Tables) -> 
         let batches: Vec<_> =
             feat_batch::read_log(session, &group.source, tables).await?.try_collect().await?;
         let known = batches.iter().flat_map(|batch| batch.known.values().to_vec()).collect();
-        let batches = batches.into_iter().map(|feat_batch::LogBatch { batch, known, first_offset }| {
-            LogBatch { batch, known, first_offset }
-        });
-        let batches: Vec<LogBatch> = batches.collect();
+        let batches = batches.into_iter();
+        let batches: Vec<LogBatch> =
+            batches.map(|log| LogBatch::consecutive(log.batch, log.known, log.first_offset)).collect();
         let met = vec![Met::new(group, &batches)?];
         logs.push(Log { name, groups: vec![Arc::clone(group)], batches, known, met });
     }
@@ -303,7 +302,7 @@ impl Met {
             let rows = Rows::new(&group.view, &prepared.rows);
             for (at, row) in prepared.place.values().iter().enumerate() {
                 if seen.insert(rows.key(at).to_vec()) {
-                    first.push(part.first_offset + u64::from(*row));
+                    first.push(part.offsets.value(*row as usize));
                     let values = key::decode(rows.key(at)).context("a prepared key does not read")?;
                     columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
                 }

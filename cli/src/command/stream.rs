@@ -86,19 +86,12 @@ pub(crate) async fn replay(
 /// The log that the file of a group's source is.
 pub(crate) fn log(session: &feat_batch::Session, group: &GroupPlan, tables: &feat_batch::Tables) -> Replay {
     let (session, source, tables) = (session.clone(), Arc::clone(&group.source), tables.clone());
-    let origin = tables.get(&source).map_or_else(|_| "its file".to_owned(), |table| table.origin());
     Replay::new(format!("{}/0", source.root.name), move || {
         let (session, source, tables) = (session.clone(), Arc::clone(&source), tables.clone());
-        let origin = origin.clone();
         async move {
-            let at = move |cause| anyhow::Error::from(cause).context(format!("reading {origin}"));
-            let batches = feat_batch::read_log(&session, &source, &tables).await.map_err(&at)?;
-            let batches = batches.map_ok(|feat_batch::LogBatch { batch, known, first_offset }| LogBatch {
-                batch,
-                known,
-                first_offset,
-            });
-            Ok(batches.map_err(move |cause| at(cause).into()).boxed())
+            let batches = feat_batch::read_log(&session, &source, &tables).await?;
+            let batches = batches.map_ok(|log| LogBatch::consecutive(log.batch, log.known, log.first_offset));
+            Ok(batches.map_err(Into::into).boxed())
         }
     })
 }

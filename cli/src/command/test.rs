@@ -218,11 +218,8 @@ fn records(
     // Without a declared known a row of `t` itself happens at `t` and is not visible.
     for row in order.into_iter().filter(|&row| known[row] < t.0 || (declared && known[row] == t.0)) {
         let place = arrow::array::UInt32Array::from(vec![row as u32]);
-        records.push(LogBatch {
-            batch: take_record_batch(&rows, &place)?,
-            known: Int64Array::from(vec![known[row].min(before)]),
-            first_offset: records.len() as u64,
-        });
+        let known = Int64Array::from(vec![known[row].min(before)]);
+        records.push(LogBatch::consecutive(take_record_batch(&rows, &place)?, known, records.len() as u64));
     }
     Ok(records)
 }

@@ -11,7 +11,7 @@ use feat_dsl::source_map::SourceMap;
 use feat_kernel::blob::Blob;
 use feat_kernel::column;
 use feat_kernel::key::partition;
-use feat_kernel::layout::Marker;
+use feat_kernel::layout::{LogMark, Marker};
 use feat_kernel::row::Rows;
 use feat_kernel::time::Instant;
 use feat_kernel::value::Value;
@@ -181,12 +181,10 @@ async fn fill(store: &dyn Store, group: &Arc<GroupPlan>, parcels: &[Parcel]) {
     let view = view_id(&group.name, group.version, &group.meaning);
     assert_eq!(store.register(&view, PARTITIONS).await.unwrap(), PARTITIONS);
     let commit = |(partition, blobs): (usize, BTreeMap<Vec<u8>, Blob>)| {
-        let marker = Marker {
-            positions: [("parcels/0".to_owned(), parcels.len() as u64)].into(),
-            clock: known.values().last().map_or(Instant::MIN, |&known| Instant(known)),
-            nonce: partition as u64,
-            ..Marker::default()
-        };
+        let clock = known.values().last().map_or(Instant::MIN, |&known| Instant(known));
+        let mark = LogMark { next: parcels.len() as u64, clock, ..LogMark::default() };
+        let logs = [("parcels/0".to_owned(), mark)].into();
+        let marker = Marker { logs, nonce: partition as u64, ..Marker::default() };
         let writes: Vec<Write> = blobs
             .into_iter()
             .map(|(key, blob)| (key.into(), Some(blob.encode(&group.view).into())))

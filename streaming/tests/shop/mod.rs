@@ -10,12 +10,14 @@ use feat_dsl::source_map::SourceMap;
 use feat_kernel::assemble::{Assembled, assemble};
 use feat_kernel::blob::Blob;
 use feat_kernel::column;
-use feat_kernel::layout::Marker;
+use feat_kernel::layout::{LogMark, Marker};
 use feat_kernel::time::Instant;
 use feat_kernel::types::Type;
 use feat_kernel::value::Value;
 use feat_store::{Bytes, Read, Store, view_id};
-use feat_streaming::{LogBatch, Options, Replay, Report, Source, StreamError, run};
+use feat_streaming::error::SourceError;
+use feat_streaming::{LogBatch, LogStream, Options, Reached, Replay, Report, Source, StreamError, run};
+use futures::StreamExt;
 use proptest::prelude::*;
 
 const SHOP: &str = r#"
@@ -141,12 +143,108 @@ pub(crate) fn log(plans: &Plans, orders: &[Order]) -> LogBatch {
     let types = source.stored.iter().map(|column| &column.slot.ty);
     let columns = types.zip(&columns).map(|(ty, values)| column::array(ty, values)).collect();
     let batch = RecordBatch::try_new(Arc::clone(&source.schema), columns).unwrap();
-    LogBatch { batch, known: Int64Array::from(known), first_offset: 0 }
+    LogBatch::consecutive(batch, Int64Array::from(known), 0)
 }
 
 /// The log in batches of `size` records.
 pub(crate) fn batches(log: &LogBatch, size: u64) -> Vec<LogBatch> {
-    (0..log.end()).step_by(size as usize).filter_map(|from| log.between(from, from + size)).collect()
+    (0..log.end.next).step_by(size as usize).filter_map(|from| log.between(from, from + size)).collect()
+}
+
+/// A log whose records are spread over several parts, at offsets with gaps.
+pub(crate) struct Parts {
+    logs: Vec<Arc<str>>,
+    seed: u64,
+    /// The part and the offset of each record.
+    places: Vec<(usize, u64)>,
+    batch: LogBatch,
+}
+
+impl Parts {
+    pub(crate) fn new(log: &LogBatch, parts: usize, seed: u64) -> Self {
+        let mut next = vec![0; parts];
+        let places = (0..log.known.len() as u64).map(|row| {
+            let dice = mix(seed ^ row);
+            let part = dice as usize % parts;
+            let offset: u64 = next[part] + (dice >> 32) % 3;
+            next[part] = offset + 1;
+            (part, offset)
+        });
+        let places = places.collect();
+        Self {
+            logs: (0..parts).map(|part| format!("orders/{part}").into()).collect(),
+            seed,
+            places,
+            batch: log.clone(),
+        }
+    }
+
+    /// The records whose offsets are less than `stop`, as one log.
+    pub(crate) fn before(&self, log: &LogBatch, stop: u64) -> LogBatch {
+        let rows: Vec<u32> =
+            (0..self.places.len() as u32).filter(|row| self.places[*row as usize].1 < stop).collect();
+        let known = rows.iter().map(|&row| log.known.value(row as usize)).collect::<Vec<_>>();
+        let rows = arrow::array::UInt32Array::from(rows);
+        LogBatch::consecutive(arrow::compute::take_record_batch(&log.batch, &rows).unwrap(), known.into(), 0)
+    }
+
+    /// The parts as a source that mixes their records in its own way each `turn`.
+    pub(crate) fn mixed(&self, turn: u64) -> Mixed {
+        let mut parts: Vec<Vec<LogBatch>> = vec![Vec::new(); self.logs.len()];
+        for (row, &(log, offset)) in self.places.iter().enumerate() {
+            let dice = mix(self.seed ^ turn ^ row as u64) >> 7;
+            let one =
+                LogBatch::consecutive(self.batch.batch.slice(row, 1), self.batch.known.slice(row, 1), offset);
+            let one = LogBatch { log, ..one };
+            let before = parts[log].last().map_or(0, |before: &LogBatch| before.end.next);
+            if dice.is_multiple_of(5) && before < offset {
+                // Nothing but what is no row, which moves the position alone.
+                let (batch, known) = (one.batch.slice(0, 0), one.known.slice(0, 0));
+                let end = Reached { next: offset, ..parts[log].last().map_or(one.end, |before| before.end) };
+                let clock = parts[log].last().map_or(Instant::MIN, |before| before.end.clock);
+                let (end, offsets) = (Reached { clock, ..end }, one.offsets.slice(0, 0));
+                parts[log].push(LogBatch { log, batch, known, offsets, end });
+            }
+            parts[log].push(one);
+        }
+        let mut batches = Vec::new();
+        let mut dice = self.seed ^ turn;
+        for part in &mut parts {
+            part.reverse();
+        }
+        while parts.iter().any(|part| !part.is_empty()) {
+            dice = mix(dice);
+            let part = dice as usize % parts.len();
+            batches.extend(parts[part].pop());
+        }
+        Mixed { logs: self.logs.clone(), batches }
+    }
+}
+
+/// Parts of a log, their batches in some order.
+pub(crate) struct Mixed {
+    logs: Vec<Arc<str>>,
+    batches: Vec<LogBatch>,
+}
+
+#[async_trait::async_trait]
+impl Source for Mixed {
+    fn logs(&self) -> &[Arc<str>] {
+        &self.logs
+    }
+
+    async fn read(&self, from: &[LogMark]) -> Result<LogStream, SourceError> {
+        let later = self.batches.iter().filter_map(|batch| batch.between(from[batch.log].next, u64::MAX));
+        Ok(futures::stream::iter(later.map(Ok).collect::<Vec<_>>()).boxed())
+    }
+}
+
+/// A number that looks random.
+fn mix(seed: u64) -> u64 {
+    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// The log as a source.
@@ -219,5 +317,6 @@ pub(crate) fn cities(plans: &Plans) -> LogBatch {
     let source = &groups(plans, &["about"])[0].source;
     let batch = source.rows.clone().expect("the rows are in the text");
     assert_eq!(source.stored[0].slot.ty, Type::String);
-    LogBatch { known: Int64Array::from(vec![i64::MIN; batch.num_rows()]), batch, first_offset: 0 }
+    let known = Int64Array::from(vec![i64::MIN; batch.num_rows()]);
+    LogBatch::consecutive(batch, known, 0)
 }

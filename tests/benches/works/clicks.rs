@@ -34,11 +34,7 @@ pub(crate) fn log(group: &Arc<GroupPlan>, file: &Path) -> Result<Replay, String>
         let (session, source, tables) = (session.clone(), Arc::clone(&source), tables.clone());
         async move {
             let batches = read_log(&session, &source, &tables).await?;
-            let batches = batches.map_ok(|feat_batch::LogBatch { batch, known, first_offset }| LogBatch {
-                batch,
-                known,
-                first_offset,
-            });
+            let batches = batches.map_ok(|log| LogBatch::consecutive(log.batch, log.known, log.first_offset));
             Ok(batches.map_err(Into::into).boxed())
         }
     }))

@@ -63,10 +63,10 @@ impl Online {
                 stream.try_collect().await.map_err(|cause| cause.to_string())?;
             let mut batches = Vec::new();
             for feat_batch::LogBatch { batch, known, first_offset } in whole {
-                let batch = LogBatch { batch, known, first_offset };
-                let mut next = batch.first_offset;
-                while next < batch.end() {
-                    let to = (next + dice.between(1, 6) as u64).min(batch.end());
+                let batch = LogBatch::consecutive(batch, known, first_offset);
+                let mut next = first_offset;
+                while next < batch.end.next {
+                    let to = (next + dice.between(1, 6) as u64).min(batch.end.next);
                     batches.extend(batch.between(next, to));
                     next = to;
                 }
