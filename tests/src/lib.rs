@@ -20,5 +20,7 @@ pub mod dice;
 pub mod draw;
 pub mod oracle;
 pub mod read;
+#[cfg(feature = "brokers")]
+pub mod servers;
 pub mod shrink;
 pub mod text;
