@@ -24,6 +24,7 @@ mod worker;
 
 pub mod error;
 pub mod operator;
+pub mod partitioner;
 pub mod runtime;
 pub mod source;
 
