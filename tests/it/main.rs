@@ -19,6 +19,12 @@ mod docs;
 mod feat;
 #[cfg(test)]
 mod house;
+#[cfg(feature = "brokers")]
+#[cfg(test)]
+mod kafka;
+#[cfg(feature = "brokers")]
+#[cfg(test)]
+mod kafka_groups;
 #[cfg(feature = "engines")]
 #[cfg(test)]
 mod text_files;
