@@ -185,7 +185,7 @@ fn offsets_grow_with_gaps_after_transactions() {
 }
 
 #[test]
-fn the_end_of_a_log_is_said_with_its_offset_nowhere() {
+fn the_end_of_a_log_is_said_without_its_offset() {
     let broker = broker();
     broker.create_topic("ends", 1, &[]);
     send(&producer(broker, &[]), "ends", 0, &["a"]);
@@ -304,8 +304,8 @@ fn a_second_producer_of_one_name_fences_the_first() {
 
 #[test]
 fn records_lie_where_the_declared_partitioner_says() {
-    let broker = broker();
     const PARTITIONS: u32 = 7;
+    let broker = broker();
     let declared: [(&str, &str, fn(&[u8], u32) -> u32); 3] = [
         ("murmur2", "murmur2_random", partitioner::murmur2_partition),
         ("crc32", "consistent_random", partitioner::crc32_partition),

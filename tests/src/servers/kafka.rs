@@ -1,4 +1,4 @@
-//! A real Apache Kafka broker: one node of KRaft in a folder of its own.
+//! A real Apache Kafka broker: one node of `KRaft` in a folder of its own.
 //!
 //! ```text
 //!  CLIENT   127.0.0.1:a   what the test connects to; SASL/PLAIN if asked for
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use super::{Process, free_ports};
 
-/// Starting took 3 to 9 s on two cores, the slower while they compiled: this is for worse.
+/// Starting took 5 to 10 s on two cores that also compiled: this is for worse.
 const STARTED_WITHIN: Duration = Duration::from_secs(90);
 /// Of one request; the broker is on this machine.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
