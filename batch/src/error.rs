@@ -7,6 +7,7 @@ use std::sync::Arc;
 use datafusion::error::DataFusionError;
 use feat_compiler::conform::ConformError;
 use feat_compiler::prepare::PrepareError;
+use feat_compiler::text::Fault;
 
 /// Why a batch run stopped. Nothing is published by a run that stops.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +90,14 @@ pub enum BatchError {
         #[source]
         cause: deltalake::DeltaTableError,
     },
+}
+
+impl BatchError {
+    /// A row of `origin` that cannot be read, with its line where it is known.
+    pub(crate) fn text(fault: Fault, origin: &str, line: Option<u64>) -> Self {
+        let Fault { column, reason, .. } = fault;
+        Self::Text { origin: origin.to_owned(), line, column, reason }
+    }
 }
 
 /// An error of ours inside one of the engine's, which several have: it reads as it would alone.

@@ -12,6 +12,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{CsvReadOptions, ParquetReadOptions, SessionContext};
 use feat_compiler::conform::conform_columns;
 use feat_compiler::plan::{SourcePlan, StoredColumn};
+use feat_compiler::text::{Reader, with_times};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::error::BatchError;
@@ -19,9 +20,9 @@ use crate::map::{Blame, MapExec, Mapper};
 use crate::session::Session;
 use crate::tables::{Format, Stored, Table};
 use crate::text::csv::{has_quotes, header};
-use crate::text::lines::{Found, infer, scan as scan_lines};
+use crate::text::lines::{Found, infer, scan as scan_lines, untyped};
 use crate::text::locate::locate;
-use crate::text::{self, Reader};
+use crate::text::with_types;
 
 /// The column of a log's batches that says when each row became known.
 pub(crate) const KNOWN: &str = "~known";
@@ -69,9 +70,9 @@ impl Conformer {
     /// Errors: a value that does not become its type, with its line in a text file.
     pub(crate) fn conform(&self, batch: &RecordBatch) -> Result<RecordBatch, BatchError> {
         let reader = self.read.as_ref().map_or(Reader::Source, |(_, reader)| *reader);
-        let times = text::with_times(batch, &self.stored, reader);
+        let times = with_times(batch, &self.stored, reader);
         let batch = times.map_err(|fault| {
-            let error = fault.at(&self.origin, None);
+            let error = BatchError::text(fault, &self.origin, None);
             match &self.read {
                 Some((table, reader)) => blame(table, &self.stored, *reader, error),
                 None => error,
@@ -133,8 +134,8 @@ pub(crate) async fn scan(
 
 /// A scan of the columns of a table as they are stored; if it lacks one of `columns`, of all of them.
 ///
-/// `declared` columns of text files are read by their types, but for timestamps, which stay text;
-/// others by what they look like.
+/// `declared` columns of text files are read by their types, others by what they look like. Timestamps
+/// are instants in a source's JSON lines; in CSV and for a spine they stay text until they conform.
 /// Errors: those of the files, here and in the stream, name the file, and in a text file the line.
 pub(crate) async fn read(
     session: &Session,
@@ -160,7 +161,7 @@ pub(crate) async fn read(
     let plan = match format {
         Format::Parquet => parquet(context, files, columns).await,
         Format::Csv => csv(context, files, columns, &declared).await,
-        Format::Json => json(files, columns, &declared, partitions),
+        Format::Json => json(files, columns, &declared, partitions, reader),
     };
     let plan = plan.map_err(&*told)?;
     // Columns of CSV come as text and get their types here.
@@ -174,7 +175,9 @@ pub(crate) async fn read(
     let start = move || {
         let (typed, origin) = (typed.clone(), origin.clone());
         let map: Mapper = Box::new(move |batch| match &typed {
-            Some(declared) => text::with_types(batch, declared).map_err(|fault| fault.at(&origin, None)),
+            Some(declared) => {
+                with_types(batch, declared).map_err(|fault| BatchError::text(fault, &origin, None))
+            }
             None => Ok(batch.clone()),
         });
         map
@@ -183,7 +186,7 @@ pub(crate) async fn read(
 }
 
 fn typing(declared: &[StoredColumn], found: &SchemaRef) -> SchemaRef {
-    let empty = text::with_types(&RecordBatch::new_empty(Arc::clone(found)), declared);
+    let empty = with_types(&RecordBatch::new_empty(Arc::clone(found)), declared);
     empty.map_or_else(|_| Arc::clone(found), |batch| batch.schema())
 }
 
@@ -268,6 +271,7 @@ fn json(
     columns: Option<&[String]>,
     declared: &[StoredColumn],
     partitions: usize,
+    reader: Reader,
 ) -> Result<Arc<dyn ExecutionPlan>, BatchError> {
     let wanted: Vec<String> = match columns {
         Some(columns) => columns.to_vec(),
@@ -279,11 +283,11 @@ fn json(
     if found.rows && !wanted.iter().all(|name| found.names.contains(name)) {
         let typed = |name: &String| declared.iter().find(|column| column.name == *name).cloned();
         let names = found.names.iter();
-        read = names.map(|name| typed(name).unwrap_or_else(|| text::lines::untyped(name))).collect();
+        read = names.map(|name| typed(name).unwrap_or_else(|| untyped(name))).collect();
     } else if columns.is_none() {
         read = infer(files, declared)?;
     }
-    scan_lines(files, read, partitions)
+    scan_lines(files, read, partitions, reader)
 }
 
 fn paths(files: &[PathBuf]) -> Vec<String> {

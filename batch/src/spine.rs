@@ -12,6 +12,7 @@ use feat_compiler::conform::is_zone;
 use feat_compiler::expr::Evaluator;
 use feat_compiler::ir::QName;
 use feat_compiler::plan::{DatasetPlan, ServicePlan, SourcePlan, StoredColumn};
+use feat_compiler::text::Reader;
 use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::{Slot, Type};
 use feat_kernel::value::ValueRef;
@@ -25,7 +26,6 @@ use crate::point_in_time::questions;
 use crate::scan::{Conformer, Order, read, scan};
 use crate::session::Session;
 use crate::tables::{Table, Tables};
-use crate::text::Reader;
 
 /// A file of entity keys and times, with any other columns.
 #[derive(Clone, Debug)]

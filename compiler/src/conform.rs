@@ -449,7 +449,7 @@ pub fn is_zone(name: &str) -> bool {
 
 /// The instant at which a clock of `zone` shows `wall`: in an overlap the earlier of the two, in a
 /// gap as far behind it as `wall` lies in it (the clock moves forward).
-fn earliest(zone: Tz, wall: NaiveDateTime) -> Option<i64> {
+pub(crate) fn earliest(zone: Tz, wall: NaiveDateTime) -> Option<i64> {
     match zone.from_local_datetime(&wall) {
         LocalResult::Single(time) | LocalResult::Ambiguous(time, _) => Some(time.timestamp_micros()),
         LocalResult::None => {

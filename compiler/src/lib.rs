@@ -15,6 +15,9 @@
 //! | `services`, `datasets`, `testing` | selections, spines, rows | what is served, trained on and tested |
 //! | [`lower`] | [`ir::Model`] | [`plan::Plans`] |
 //!
+//! What engines have in common before the kernel is here, too: [`text`] makes columns of what is written,
+//! [`conform`] makes any batch the source's, [`prepare`] makes a source's rows a group's.
+//!
 //! [`compile`] never fails: what has an error is left out and said once, the rest comes through.
 //! What the language has and this version does not compile is left out too, with a warning: see
 //! [`pending`]. Nothing is read or run here: engines do that, from the plans.
@@ -75,6 +78,7 @@ pub mod plan;
 pub mod prepare;
 pub mod print;
 pub mod secrets;
+pub mod text;
 
 use feat_dsl::ast::{self, ItemKind};
 use feat_dsl::diagnostic::Diagnostic;

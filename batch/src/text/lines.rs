@@ -6,18 +6,18 @@ use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use datafusion::error::Result as EngineResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use feat_compiler::plan::StoredColumn;
+use feat_compiler::text::json::fields;
+use feat_compiler::text::{Raw, Reader, Rows};
 use feat_kernel::types::{Slot, Type};
 
-use super::json::{Place, Scanner, fields};
-use super::{Builder, Fault, Raw};
 use crate::error::BatchError;
 
 /// Bytes read from a file at a time.
@@ -25,77 +25,6 @@ const BUFFER: usize = 1 << 20;
 
 /// Fewer bytes than this are not shared among partitions.
 const SHARED: u64 = 4 << 20;
-
-/// Rows of lines on their way into columns.
-pub(super) struct Rows {
-    columns: Arc<[StoredColumn]>,
-    schema: SchemaRef,
-    builders: Vec<Builder>,
-    /// Where each column's value of the line at hand is.
-    places: Vec<Option<Place>>,
-    /// The names of the fields of earlier lines in their order, and their columns: lines are alike.
-    names: Vec<(String, Option<usize>)>,
-    /// How many rows are in the builders.
-    pub(super) count: usize,
-}
-
-impl Rows {
-    pub(super) fn new(columns: Arc<[StoredColumn]>) -> Self {
-        let fields =
-            columns.iter().map(|column| Field::new(&column.name, Builder::arrow(&column.slot.ty), true));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let builders = columns.iter().map(|column| Builder::new(&column.slot.ty)).collect();
-        let places = vec![None; columns.len()];
-        Self { columns, schema, builders, places, names: Vec::new(), count: 0 }
-    }
-
-    /// Appends the object of a line. Of two fields of one name the later one counts.
-    pub(super) fn push(&mut self, line: &str) -> Result<(), Fault> {
-        let Self { columns, places, names, .. } = self;
-        places.fill(None);
-        let mut nth = 0;
-        let mut scanner = Scanner { text: line, at: 0 };
-        let split = scanner.object(|scanner, name, value| {
-            let name = scanner.string(name)?;
-            if nth == names.len() {
-                names.push((String::new(), None));
-            }
-            let guess = &mut names[nth];
-            if guess.0 != name {
-                let column = columns.iter().position(|column| column.name == name);
-                *guess = (name.into_owned(), column);
-            }
-            if let Some(column) = guess.1 {
-                places[column] = Some(value);
-            }
-            nth += 1;
-            Ok(())
-        });
-        let row = self.count;
-        let wrong = |reason| Fault { row, column: None, reason };
-        split.and_then(|()| scanner.end()).map_err(wrong)?;
-        for ((builder, place), column) in self.builders.iter_mut().zip(&self.places).zip(&*self.columns) {
-            let pushed = match place {
-                None => {
-                    builder.null();
-                    Ok(())
-                }
-                Some(place) => scanner.raw(*place).and_then(|raw| builder.push(&raw)),
-            };
-            pushed.map_err(|reason| Fault::of(row, column, reason))?;
-        }
-        self.count += 1;
-        Ok(())
-    }
-
-    /// The rows so far.
-    pub(super) fn finish(&mut self) -> RecordBatch {
-        let columns = self.builders.iter_mut().map(Builder::finish).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.count)));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-            .expect("invariant: every column has a value of each row")
-    }
-}
 
 /// The lines of a file, one after the other, blank ones left out.
 pub(crate) struct Lines {
@@ -158,15 +87,24 @@ pub(crate) fn scan(
     files: &[PathBuf],
     columns: Vec<StoredColumn>,
     partitions: usize,
+    reader: Reader,
 ) -> Result<Arc<dyn ExecutionPlan>, BatchError> {
     let columns: Arc<[StoredColumn]> = columns.into();
-    let schema = Rows::new(Arc::clone(&columns)).schema;
+    let schema = Arc::clone(rows(&columns, reader).schema());
     let parts = shares(files, partitions)?.into_iter().map(|parts| {
         let (schema, columns) = (Arc::clone(&schema), Arc::clone(&columns));
-        Arc::new(JsonLines { parts, columns, schema }) as Arc<dyn PartitionStream>
+        Arc::new(JsonLines { parts, columns, schema, reader }) as Arc<dyn PartitionStream>
     });
     let parts = parts.collect();
     Ok(Arc::new(StreamingTableExec::try_new(Arc::clone(&schema), parts, None, [], false, None)?))
+}
+
+/// What takes lines for `reader`: the columns of a spine go into the training set as they are written.
+fn rows(columns: &Arc<[StoredColumn]>, reader: Reader) -> Rows {
+    match reader {
+        Reader::Source => Rows::new(Arc::clone(columns), reader),
+        Reader::Spine => Rows::as_written(Arc::clone(columns)),
+    }
 }
 
 /// A range of a file's bytes: the lines that begin in it.
@@ -212,6 +150,7 @@ struct JsonLines {
     parts: Vec<Part>,
     columns: Arc<[StoredColumn]>,
     schema: SchemaRef,
+    reader: Reader,
 }
 
 impl PartitionStream for JsonLines {
@@ -220,7 +159,7 @@ impl PartitionStream for JsonLines {
     }
 
     fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let rows = Rows::new(Arc::clone(&self.columns));
+        let rows = rows(&self.columns, self.reader);
         let reading = Reading { parts: self.parts.clone().into_iter(), lines: None, rows };
         let batch_rows = context.session_config().batch_size();
         let batches = futures::stream::iter(reading.batches(batch_rows));
@@ -249,7 +188,7 @@ impl Reading {
     }
 
     fn batch(&mut self, batch_rows: usize) -> Result<Option<RecordBatch>, BatchError> {
-        while self.rows.count < batch_rows {
+        while self.rows.len() < batch_rows {
             let Some((lines, end)) = &mut self.lines else {
                 let Some(part) = self.parts.next() else { break };
                 self.lines = Some((Lines::open(&part.path, part.start)?, part.end));
@@ -258,12 +197,12 @@ impl Reading {
             let origin = lines.path.display().to_string();
             match lines.next()? {
                 Some((line, start)) if start < *end => {
-                    self.rows.push(line).map_err(|fault| fault.at(&origin, None))?;
+                    self.rows.push(line).map_err(|fault| BatchError::text(fault, &origin, None))?;
                 }
                 _ => self.lines = None,
             }
         }
-        if self.rows.count == 0 { Ok(None) } else { Ok(Some(self.rows.finish())) }
+        if self.rows.is_empty() { Ok(None) } else { Ok(Some(self.rows.finish())) }
     }
 }
 
@@ -346,18 +285,11 @@ pub(crate) fn infer(files: &[PathBuf], declared: &[StoredColumn]) -> Result<Vec<
 
 /// The type that holds what `ty` holds and `raw`.
 fn wider(ty: Option<Type>, raw: &Raw<'_>) -> Option<Type> {
-    let seen = match raw {
-        Raw::Null => return ty,
-        Raw::Bool(_) => Type::Bool,
-        Raw::Number(text) if super::number::int(text).is_ok() && !text.contains(['.', 'e', 'E']) => Type::Int,
-        Raw::Number(_) => Type::Float,
-        _ => Type::String,
-    };
-    match ty {
-        None => Some(seen),
-        Some(before) if before == seen => Some(seen),
-        Some(Type::Int | Type::Float) if matches!(seen, Type::Int | Type::Float) => Some(Type::Float),
-        Some(_) => Some(Type::String),
+    match (ty, raw.narrowest()) {
+        (ty, None) | (None, ty) => ty,
+        (Some(before), Some(seen)) if before == seen => Some(seen),
+        (Some(Type::Int | Type::Float), Some(Type::Int | Type::Float)) => Some(Type::Float),
+        (Some(_), Some(_)) => Some(Type::String),
     }
 }
 

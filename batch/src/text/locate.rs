@@ -10,14 +10,15 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use feat_compiler::plan::StoredColumn;
+use feat_compiler::text::{Fault, Reader, Rows, with_times};
 
 use super::csv::{Records, header};
-use super::lines::{Lines, Rows};
-use super::{Fault, Reader, with_times, with_types};
+use super::lines::Lines;
+use super::with_types;
 use crate::error::BatchError;
 use crate::tables::Format;
 
-/// Rows judged together.
+/// Rows kept at a time.
 const CHUNK: usize = 1024;
 
 /// The first value of `files` that does not become the type that `columns` declare; nothing if each
@@ -38,30 +39,16 @@ pub(crate) fn locate(
 
 fn in_lines(path: &PathBuf, columns: &[StoredColumn], reader: Reader) -> Result<(), BatchError> {
     let origin = path.display().to_string();
-    let mut rows = Rows::new(columns.into());
+    let mut rows = Rows::new(columns.into(), reader);
     let mut lines = Lines::open(path, 0)?;
-    let mut numbers = Vec::with_capacity(CHUNK);
-    loop {
-        let more = match lines.next()? {
-            Some((line, _)) => rows.push(line).map(|()| true),
-            None => Ok(false),
-        };
-        let more = more.map_err(|fault| fault.at(&origin, Some(lines.number)))?;
-        if more {
-            numbers.push(lines.number);
-        }
-        if !more || rows.count == CHUNK {
-            let times = with_times(&rows.finish(), columns, reader);
-            times.map_err(|fault| {
-                let line = numbers.get(fault.row).copied();
-                fault.at(&origin, line)
-            })?;
-            numbers.clear();
-        }
-        if !more {
-            return Ok(());
+    while let Some((line, _)) = lines.next()? {
+        let pushed = rows.push(line);
+        pushed.map_err(|fault| BatchError::text(fault, &origin, Some(lines.number)))?;
+        if rows.len() == CHUNK {
+            rows.finish();
         }
     }
+    Ok(())
 }
 
 fn in_records(path: &Path, columns: &[StoredColumn], reader: Reader) -> Result<(), BatchError> {
@@ -88,7 +75,7 @@ fn in_records(path: &Path, columns: &[StoredColumn], reader: Reader) -> Result<(
             });
             judged.map_err(|fault| {
                 let line = numbers.get(fault.row).copied();
-                fault.at(&origin, line)
+                BatchError::text(fault, &origin, line)
             })?;
             text.clear();
             ends.clear();

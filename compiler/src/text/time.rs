@@ -4,7 +4,7 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Timelik
 
 /// What a text says of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Time {
+pub(super) enum Time {
     /// An instant, in microseconds UTC: the text carries a zone or an offset.
     Instant(i64),
     /// What a clock showed, in microseconds since it showed 1970: the text carries no zone.
@@ -13,7 +13,7 @@ pub(crate) enum Time {
 
 /// Why a text is not a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoTime {
+pub(super) enum NoTime {
     /// It has another form.
     Form,
     /// It has digits other than zeros below a microsecond.
@@ -23,7 +23,7 @@ pub(crate) enum NoTime {
 }
 
 /// Reads a time.
-pub(crate) fn parse(text: &str) -> Result<Time, NoTime> {
+pub(super) fn parse(text: &str) -> Result<Time, NoTime> {
     if let Some(time) = plain(text) {
         return Ok(time);
     }
@@ -58,7 +58,7 @@ fn any(text: &str) -> Result<Time, NoTime> {
 }
 
 /// Days since 1970 of a date; nothing if the text says more than a date, or less.
-pub(crate) fn date(text: &str) -> Option<i32> {
+pub(super) fn date(text: &str) -> Option<i32> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
     Some(date.signed_duration_since(NaiveDate::default()).num_days() as i32)
 }

@@ -14,7 +14,7 @@ const DEEPEST: usize = 128;
 /// Calls `each` with every field of the object `text`, in their order.
 ///
 /// Errors: where `text` is no object, or what `each` says.
-pub(crate) fn fields<'a>(
+pub fn fields<'a>(
     text: &'a str,
     mut each: impl FnMut(&str, &Raw<'a>) -> Result<(), String>,
 ) -> Result<(), String> {
@@ -24,7 +24,7 @@ pub(crate) fn fields<'a>(
 }
 
 /// Calls `each` with every item of the list `text`, in their order.
-pub(crate) fn items<'a>(
+pub(super) fn items<'a>(
     text: &'a str,
     mut each: impl FnMut(&Raw<'a>) -> Result<(), String>,
 ) -> Result<(), String> {

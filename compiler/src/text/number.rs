@@ -2,7 +2,7 @@
 
 /// Why text is not a number of the wanted kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unfit {
+pub(super) enum Unfit {
     /// It writes no number.
     Unreadable,
     /// It has more digits behind the point than the kind has, not all of them zeros.
@@ -15,7 +15,7 @@ pub(crate) enum Unfit {
 const SHORT: usize = 18;
 
 /// The integer that `text` writes; `5.0` and `1e2` are integers, too.
-pub(crate) fn int(text: &str) -> Result<i64, Unfit> {
+pub(super) fn int(text: &str) -> Result<i64, Unfit> {
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
     if (1..=SHORT).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) {
         let size = digits.iter().fold(0, |size, digit| size * 10 + i64::from(digit - b'0'));
@@ -26,14 +26,14 @@ pub(crate) fn int(text: &str) -> Result<i64, Unfit> {
 
 /// The decimal of `precision` digits, `scale` of them behind the point, that `text` writes, without
 /// the point.
-pub(crate) fn decimal(text: &str, precision: u8, scale: i8) -> Result<i128, Unfit> {
+pub(super) fn decimal(text: &str, precision: u8, scale: i8) -> Result<i128, Unfit> {
     let unscaled = scaled(text, scale)?;
     let end = 10_i128.checked_pow(u32::from(precision)).unwrap_or(i128::MAX);
     if unscaled > -end && unscaled < end { Ok(unscaled) } else { Err(Unfit::TooLarge) }
 }
 
 /// The float nearest to what `text` writes; `NaN` and infinities as they are.
-pub(crate) fn float(text: &str) -> Result<f64, Unfit> {
+pub(super) fn float(text: &str) -> Result<f64, Unfit> {
     text.parse().map_err(|_| Unfit::Unreadable)
 }
 
