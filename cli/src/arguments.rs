@@ -57,6 +57,9 @@ pub(crate) enum Command {
     Materialize(Materialize),
     /// Runs stream operators.
     Stream(Stream),
+    /// Writes the rows of a source's file to its Kafka topic.
+    #[cfg(feature = "kafka")]
+    Produce(Produce),
     /// Looks up online values.
     Get(Get),
     /// Shows the rows behind a value, and those left out and why.
@@ -151,6 +154,33 @@ pub(crate) struct Stream {
     /// Prints the counts as JSON on standard output.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `feat produce`
+#[cfg(feature = "kafka")]
+#[derive(Debug, Args)]
+pub(crate) struct Produce {
+    /// The source; its `replay` file is read, or its history.
+    pub(crate) source: String,
+    /// Waits between rows as long as passed between them, so many times faster; writes at once when
+    /// not written.
+    #[arg(long, value_name = "X", value_parser = speed)]
+    pub(crate) speed: Option<f64>,
+    /// The column that is the records' key. Without it records are spread over the partitions.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) key: Option<String>,
+    /// Stops after so many rows.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+/// How many times faster: above zero.
+#[cfg(feature = "kafka")]
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
+        _ => Err("write a number above zero, such as 60 for an hour a minute".to_owned()),
+    }
 }
 
 /// `feat get`

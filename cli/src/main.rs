@@ -3,7 +3,7 @@
 //! ```text
 //!  check fmt test explain            the spec
 //!  train materialize sample          the offline side
-//!  stream get                        the online side
+//!  stream produce get                the online side
 //!  new demo                          a start
 //! ```
 //!

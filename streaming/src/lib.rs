@@ -23,6 +23,8 @@ mod trail;
 mod worker;
 
 pub mod error;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod operator;
 pub mod partitioner;
 pub mod runtime;

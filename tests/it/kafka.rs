@@ -165,9 +165,9 @@ fn offsets_grow_with_gaps_after_transactions() {
         producer.begin_transaction().unwrap();
         send(&producer, "gaps", 0, &texts);
         if commit {
-            producer.commit_transaction(SOON).unwrap()
+            producer.commit_transaction(SOON).unwrap();
         } else {
-            producer.abort_transaction(SOON).unwrap()
+            producer.abort_transaction(SOON).unwrap();
         }
     }
     let committed = reader(broker, "gaps", 0, &[("isolation.level", "read_committed")]);
@@ -275,9 +275,9 @@ fn offsets_of_a_source_are_committed_with_what_was_made_of_it() {
             .send_offsets_to_transaction(&at("from", 0, offset), &source.group_metadata().unwrap(), SOON)
             .unwrap();
         if commit {
-            producer.commit_transaction(SOON).unwrap()
+            producer.commit_transaction(SOON).unwrap();
         } else {
-            producer.abort_transaction(SOON).unwrap()
+            producer.abort_transaction(SOON).unwrap();
         }
     }
     let committed = source.committed_offsets(at("from", 0, 0), SOON).unwrap();
@@ -302,11 +302,14 @@ fn a_second_producer_of_one_name_fences_the_first() {
     assert_eq!(rows(&committed, 1)[0].1, "owner");
 }
 
+/// The partition of a key among so many.
+type Partition = fn(&[u8], u32) -> u32;
+
 #[test]
 fn records_lie_where_the_declared_partitioner_says() {
     const PARTITIONS: u32 = 7;
     let broker = broker();
-    let declared: [(&str, &str, fn(&[u8], u32) -> u32); 3] = [
+    let declared: [(&str, &str, Partition); 3] = [
         ("murmur2", "murmur2_random", partitioner::murmur2_partition),
         ("crc32", "consistent_random", partitioner::crc32_partition),
         ("default", "", partitioner::crc32_partition),

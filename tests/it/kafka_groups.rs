@@ -11,6 +11,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -37,7 +38,7 @@ impl ClientContext for Markers {}
 
 impl ConsumerContext for Markers {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let numbers: Vec<_> = list.elements().iter().map(|one| one.partition()).collect();
+        let numbers: Vec<_> = list.elements().iter().map(TopicPartitionListElem::partition).collect();
         let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         assert!(cooperative, "incremental calls are those of a cooperative protocol");
         let what = match code {
@@ -47,9 +48,9 @@ impl ConsumerContext for Markers {
                 "assign"
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
-                let lost = consumer.assignment_lost();
+                let gone = consumer.assignment_lost();
                 consumer.incremental_unassign(list).unwrap();
-                if lost { "lost" } else { "revoke" }
+                if gone { "lost" } else { "revoke" }
             }
             other => panic!("{other:?}"),
         };
@@ -76,7 +77,7 @@ fn member(group: &str, topic: &str, offset: i64, protocol: Protocol) -> Member {
 }
 
 fn owned(member: &Member) -> BTreeSet<i32> {
-    member.assignment().unwrap().elements().iter().map(|one| one.partition()).collect()
+    member.assignment().unwrap().elements().iter().map(TopicPartitionListElem::partition).collect()
 }
 
 /// Polls all until `done`, gives what they read as (partition, offset) and how long it took.
@@ -95,12 +96,13 @@ fn poll_until(
         );
         for member in members {
             match member.poll(Duration::from_millis(10)) {
-                None => {}
                 Some(Ok(message)) => read.push((message.partition(), message.offset())),
-                // The coordinator's topic is made for the first group that asks.
-                Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::CoordinatorLoadInProgress))) => {}
-                // Said behind the partitions' loss to a member that was silent; it joins again by itself.
-                Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::PollExceeded))) => {}
+                // Nothing was there; or the coordinator's topic is being made for the first group that asks;
+                // or a member that was silent hears of it behind its partitions' loss, and joins again.
+                None
+                | Some(Err(KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::CoordinatorLoadInProgress | RDKafkaErrorCode::PollExceeded,
+                ))) => {}
                 Some(Err(cause)) => panic!("{cause}"),
             }
         }

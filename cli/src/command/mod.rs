@@ -8,6 +8,8 @@ mod fmt;
 mod get;
 mod materialize;
 mod new;
+#[cfg(feature = "kafka")]
+mod produce;
 mod sample;
 mod stream;
 mod test;
@@ -40,6 +42,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Train(train) => train::run(arguments, train),
         Command::Materialize(materialize) => materialize::run(arguments, materialize),
         Command::Stream(stream) => stream::run(arguments, stream),
+        #[cfg(feature = "kafka")]
+        Command::Produce(produce) => produce::run(arguments, produce),
         Command::Get(get) => get::run(arguments, get),
         Command::Sample(sample) => sample::run(arguments, sample),
     }

@@ -1,5 +1,11 @@
 //! `feat stream`: keeps the online values of groups up with their logs.
 
+#[cfg(feature = "kafka")]
+pub(crate) mod live;
+#[cfg(not(feature = "kafka"))]
+#[path = "stream/no_kafka.rs"]
+mod live;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -19,12 +25,9 @@ use crate::project::Project;
 /// Entities in one commit of a replay: nobody waits for a replayed row, so commits may be large.
 pub(crate) const REPLAY_KEYS: usize = 4096;
 
-/// Runs the groups to the end of their logs.
+/// Runs the groups, to the end of their logs or until it is stopped.
 pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
-    if !stream.replay {
-        return Ok(output::usage("this build streams from files only: add `--replay`"));
-    }
-    if !stream.until_end {
+    if stream.replay && !stream.until_end {
         return Ok(output::usage("a file does not grow while it is replayed: add `--until-end`"));
     }
     let project = super::runnable(common)?;
@@ -32,8 +35,13 @@ pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
     let store = places::store(&project)?;
     let workers = stream.workers.or_else(|| std::thread::available_parallelism().ok());
     let workers = workers.map_or(1, usize::from);
-    let options = Options { workers, chunk_keys: REPLAY_KEYS, ..Options::default() };
-    let reports = super::block_on(replay(&project, &store, &groups, &options))?;
+    let reports = if stream.replay {
+        let options = Options { workers, chunk_keys: REPLAY_KEYS, ..Options::default() };
+        super::block_on(replay(&project, &store, &groups, &options))?
+    } else {
+        let options = Options { workers, ..Options::default() };
+        super::block_on(live::run(&project, &store, &groups, &options, stream.until_end))?
+    };
     if stream.json {
         output::json(&reports.iter().map(report_json).collect())?;
     } else {

@@ -1,0 +1,123 @@
+//! `feat stream` on Kafka: one run a source, all at once, until they are stopped.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use feat_compiler::ir::SourceKind;
+use feat_compiler::plan::{GroupPlan, SourcePlan};
+use feat_kernel::value::Value;
+use feat_store::Store;
+use feat_streaming::kafka::{KafkaTopic, Settings, Until};
+use feat_streaming::{GroupReport, Options, run as run_log};
+use futures::future::try_join_all;
+use indexmap::IndexMap;
+use tokio::sync::watch;
+
+use crate::output;
+use crate::project::Project;
+
+/// Streams the topics of the groups' sources, and replays what is static first. Ends when every topic
+/// has been read to its end, or with the first signal to stop: what was read is committed.
+pub(super) async fn run(
+    project: &Project,
+    store: &Arc<dyn Store>,
+    groups: &[Arc<GroupPlan>],
+    options: &Options,
+    until_end: bool,
+) -> Result<Vec<GroupReport>> {
+    let (fixed, moving): (Vec<_>, Vec<_>) =
+        groups.iter().cloned().partition(|group| group.source.kind == SourceKind::Static);
+    let mut reports = super::replay(project, store, &fixed, options).await?;
+    let mut by_source: IndexMap<_, Vec<Arc<GroupPlan>>> = IndexMap::new();
+    for group in &moving {
+        by_source.entry(group.source.root.clone()).or_default().push(Arc::clone(group));
+    }
+    if by_source.is_empty() {
+        return Ok(reports);
+    }
+    let settings = settings(project)?;
+    let (stop, stopped) = watch::channel(false);
+    let until = if until_end { Until::End } else { Until::Stopped(stopped) };
+    let mut topics = Vec::with_capacity(by_source.len());
+    for groups in by_source.values() {
+        let source = &groups[0].source;
+        let (topic, settings, until) = (topic(source)?, settings.clone(), until.clone());
+        topics.push(
+            KafkaTopic::open(source, topic, settings, until)
+                .await
+                .with_context(|| format!("source `{}` cannot be streamed", source.root.name))?,
+        );
+    }
+    let runs = by_source.values().zip(&topics).map(|(groups, topic)| async {
+        let bar = output::progress("streaming", 0);
+        let report =
+            run_log(store, groups, topic, options, &|progress| bar.set_position(progress.records)).await?;
+        bar.finish_and_clear();
+        anyhow::Ok(report.groups)
+    });
+    let mut runs = std::pin::pin!(try_join_all(runs));
+    let done = tokio::select! {
+        done = &mut runs => done?,
+        signal = stop_signal() => {
+            signal?;
+            output::note("stopping: what was read is being committed");
+            stop.send_replace(true);
+            runs.await?
+        }
+    };
+    reports.extend(done.into_iter().flatten());
+    Ok(reports)
+}
+
+/// The topic of a source.
+pub(crate) fn topic(source: &SourcePlan) -> Result<&str> {
+    let name = &source.root.name;
+    let Some(stream) = &source.stream else {
+        bail!(
+            "source `{name}` has no topic: write `stream kafka(\"…\")` in the spec, or replay its file with `--replay --until-end`"
+        );
+    };
+    if stream.kind != "kafka" {
+        bail!("source `{name}` is streamed from `{}`, and this build streams from `kafka`", stream.kind);
+    }
+    let format = stream.options.iter().find(|(option, _)| option == "format").map(|(_, value)| value);
+    match format {
+        Some(Value::Str(format)) if &**format != "json" => {
+            bail!("source `{name}` has records in \"{format}\", and this build reads \"json\"")
+        }
+        _ => Ok(&stream.location),
+    }
+}
+
+/// What `[kafka]` says.
+pub(crate) fn settings(project: &Project) -> Result<Settings> {
+    let mut settings = project.config.kafka.clone();
+    let mut text = |name: &str| match settings.remove(name) {
+        None => Ok(None),
+        Some(toml::Value::String(text)) => Ok(Some(text)),
+        Some(other) => bail!("[kafka] {name} = {other} in feat.toml is no text: put it in quotes"),
+    };
+    let (brokers, dead_letters) = (text("brokers")?, text("dead_letters")?);
+    let brokers =
+        brokers.context("feat.toml does not say where Kafka is:\n  [kafka]\n  brokers = \"host:9092\"")?;
+    let others = settings.into_iter().map(|(name, value)| match value {
+        toml::Value::String(text) => Ok((name, text)),
+        toml::Value::Integer(_) | toml::Value::Boolean(_) | toml::Value::Float(_) => {
+            Ok((name, value.to_string()))
+        }
+        // `sasl.mechanism = …` without quotes around the name is a table to TOML.
+        _ => bail!("[kafka] {name} in feat.toml is no setting: write its whole name in quotes, such as \"{name}.…\" = …"),
+    });
+    let others = others.collect::<Result<Vec<_>>>()?;
+    Ok(Settings::new(brokers, others)?.with_dead_letters(dead_letters))
+}
+
+/// Waits for the signal to stop: an interrupt from the keyboard, or what service managers send.
+async fn stop_signal() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("signals cannot be received"),
+        _ = terminate.recv() => Ok(()),
+    }
+}

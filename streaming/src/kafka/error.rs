@@ -1,0 +1,141 @@
+//! Why a topic cannot be read.
+
+use rdkafka::error::KafkaError;
+
+/// Why a topic cannot be read. Brokers that are away for a while are waited for and no error.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicError {
+    /// No broker answered at the start.
+    #[error(
+        "no Kafka broker at {brokers} answered within {seconds} s: start it, or mend `brokers` under `[kafka]` in feat.toml"
+    )]
+    Unreachable {
+        /// Where they were looked for.
+        brokers: String,
+        /// How long.
+        seconds: u64,
+        /// What the client says.
+        #[source]
+        cause: Box<KafkaError>,
+    },
+    /// There is no such topic.
+    #[error(
+        "topic `{topic}` is not at {brokers}: create it with the number of partitions that it is to keep, or name another in the source's `stream kafka(\"…\")`"
+    )]
+    Missing {
+        /// The topic.
+        topic: String,
+        /// Where it was looked for.
+        brokers: String,
+    },
+    /// A setting is not for Kafka, or not to be changed.
+    #[error("[kafka] in feat.toml: {reason}")]
+    Setting {
+        /// Which and why.
+        reason: String,
+    },
+    /// The topic takes timestamps from far ahead of time.
+    #[error(
+        "topic `{topic}` takes timestamps up to {allows_ms} ms ahead of time; one such record would stop the topic's clock for as long: set its `message.timestamp.after.max.ms` to {most_ms} or less, or `message.timestamp.type` to `LogAppendTime`"
+    )]
+    FarAhead {
+        /// The topic.
+        topic: String,
+        /// What it takes.
+        allows_ms: u128,
+        /// What is allowed.
+        most_ms: u128,
+    },
+    /// Records that the view has not read are no longer in the log.
+    #[error(
+        "log `{log}` begins at offset {first}, and the records from {next} on have not been read: they were deleted; drop the view and fill it from a log that has them"
+    )]
+    Deleted {
+        /// The log.
+        log: String,
+        /// The next record to be read.
+        next: u64,
+        /// The first one that is there.
+        first: u64,
+    },
+    /// The log is shorter than what was read of it.
+    #[error(
+        "log `{log}` ends at offset {end}, and {next} records of it had been read: the topic was made anew or lost records; drop the view to fill it from the beginning"
+    )]
+    Shorter {
+        /// The log.
+        log: String,
+        /// The next record to be read.
+        next: u64,
+        /// The offset after its last record.
+        end: u64,
+    },
+    /// A record has no timestamp.
+    #[error(
+        "log `{log}` offset {offset} has no timestamp, so nobody can tell when it became known: the topic must be written in a message format of Kafka 0.10 or newer"
+    )]
+    NoTimestamp {
+        /// The log.
+        log: String,
+        /// The record.
+        offset: u64,
+    },
+    /// A record cannot be read, and there is nowhere to keep it.
+    #[error(
+        "log `{log}` offset {offset} {reason}; name a topic that keeps such records, `dead_letters` under `[kafka]` in feat.toml"
+    )]
+    Unreadable {
+        /// The log.
+        log: String,
+        /// The record.
+        offset: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A dead letter could not be kept.
+    #[error("the dead letter of log `{log}` offset {offset} could not be written to topic `{topic}`")]
+    DeadLetter {
+        /// The topic of dead letters.
+        topic: String,
+        /// The log.
+        log: String,
+        /// The record.
+        offset: u64,
+        /// What the client says.
+        #[source]
+        cause: Box<KafkaError>,
+    },
+    /// The source's columns are not for JSON.
+    #[error("the values of topic `{topic}` cannot be read")]
+    Columns {
+        /// The topic.
+        topic: String,
+        /// Why.
+        #[source]
+        cause: Box<feat_compiler::conform::ConformError>,
+    },
+    /// The client gave up.
+    #[error("topic `{topic}` could not be read")]
+    Client {
+        /// The topic.
+        topic: String,
+        /// What the client says.
+        #[source]
+        cause: Box<KafkaError>,
+    },
+    /// A thread of ours panicked.
+    #[error("the reader of topic `{topic}` failed: {what}")]
+    Internal {
+        /// The topic.
+        topic: String,
+        /// What is known of it.
+        what: String,
+    },
+}
+
+impl TopicError {
+    /// [`TopicError::Client`] of `topic`.
+    pub(super) fn client(topic: &str, cause: KafkaError) -> Self {
+        Self::Client { topic: topic.to_owned(), cause: Box::new(cause) }
+    }
+}

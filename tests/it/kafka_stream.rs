@@ -1,0 +1,251 @@
+//! `feat stream` on a real Kafka: what it serves is what a replay of the same rows serves.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use feat_tests::dice::Dice;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::producer::{BaseRecord, Producer};
+use rdkafka::{Offset, TopicPartitionList};
+use serde_json::{Value as Json, json};
+
+use crate::feat::{command, feat, printed, words};
+use crate::kafka::{SOON, broker, producer};
+
+const SPEC: &str = r#"
+package shop
+entity user(user_id: string)
+
+source orders: events {
+  order_id: int
+  user_id:  string?
+  amount:   float?
+  at:       timestamp
+  seen:     timestamp
+
+  time at
+  known seen
+  dedupe by order_id within 1d
+  batch  jsonl("orders.jsonl")
+  stream kafka("TOPIC", format: "json")
+}
+
+features recent of user from orders {
+  n      = count()     over [1h, 1d]
+  spent  = sum(amount) over [1h, 7d]
+  last   = last(amount) over 1d
+  median = approx_quantile(amount, q: 0.5) over 7d
+}
+
+service shopper of user { recent.* }
+"#;
+
+/// 2025-01-01, in milliseconds.
+const START: i64 = 1_735_689_600_000;
+const MINUTE: i64 = 60_000;
+
+/// An order: the instant at which it became known, in milliseconds, and its JSON.
+type Order = (i64, String);
+
+/// Orders with ties, disorder, duplicates and nulls, in the order in which they became known.
+fn orders(count: usize, dice: &mut Dice) -> Vec<Order> {
+    let mut known = START;
+    let time = |millis: i64| feat_kernel::time::Instant(millis * 1000).to_string();
+    let orders = (0..count).map(|_| {
+        known += dice.between(0, 3) * MINUTE / 2;
+        let user = dice.between(0, 12);
+        let order = json!({
+            "order_id": dice.between(0, 4 * count as i64 / 5),
+            "user_id": (user > 0).then(|| format!("u{user}")),
+            "amount": (dice.between(0, 9) > 0).then(|| dice.between(-500, 9999) as f64 / 100.0),
+            "at": time(known - dice.between(-5, 90) * MINUTE),
+            "seen": time(known),
+        });
+        (known, order.to_string())
+    });
+    orders.collect()
+}
+
+/// A project over `topic` whose history is `orders`.
+fn project(topic: &str, orders: &[Order], kafka: &str) -> tempfile::TempDir {
+    let place = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| fs::write(place.path().join(name), text).expect("a file");
+    write("shop.feat", &SPEC.replace("TOPIC", topic));
+    let lines: Vec<&str> = orders.iter().map(|(_, order)| order.as_str()).collect();
+    write("orders.jsonl", &lines.join("\n"));
+    write("feat.toml", &format!("[project]\nname = \"shop\"\n[kafka]\nbrokers = \"{}\"\n{kafka}", broker().bootstrap()));
+    place
+}
+
+/// Writes orders to random partitions.
+fn write(topic: &str, partitions: i32, orders: &[Order], dice: &mut Dice) {
+    let producer = producer(broker(), &[]);
+    for (known, order) in orders {
+        let partition = dice.between(0, i64::from(partitions) - 1) as i32;
+        let record = BaseRecord::<(), str>::to(topic).partition(partition).timestamp(*known).payload(order);
+        producer.send(record).map_err(|(cause, _)| cause).expect("room in the queue");
+    }
+    producer.flush(SOON).expect("the broker has them");
+}
+
+fn run(folder: &Path, what: &str) -> String {
+    let output = feat(folder, &words(what));
+    assert!(output.status.success(), "{what}: {}", printed(&output));
+    printed(&output)
+}
+
+fn refused(folder: &Path, what: &str, says: &[&str]) {
+    let output = feat(folder, &words(what));
+    let text = printed(&output);
+    assert_eq!(output.status.code(), Some(1), "{what}: {text}");
+    assert!(says.iter().all(|word| text.contains(word)), "{what} does not say {says:?}: {text}");
+}
+
+/// What every user's lookup answers at an instant after the last order.
+fn answers(folder: &Path, last: i64) -> BTreeMap<String, Json> {
+    let at = feat_kernel::time::Instant((last + MINUTE) * 1000);
+    let answer = |user: String| {
+        let output = feat(folder, &words(&format!("get shopper user_id={user} --at {at} --json")));
+        assert!(output.status.success(), "{}", printed(&output));
+        let answer: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+        (user, answer["features"].clone())
+    };
+    (1..=12).map(|user| answer(format!("u{user}"))).collect()
+}
+
+#[test]
+fn a_topic_of_several_partitions_is_served_as_its_file_is() {
+    let dice = &mut Dice::new(7);
+    let orders = orders(900, dice);
+    let last = orders.last().expect("orders").0;
+    let (topic, partitions) = ("shop.several", 3);
+    broker().create_topic(topic, partitions, &[]);
+    let replayed = project(topic, &orders, "");
+    run(replayed.path(), "stream --replay --until-end");
+    let streamed = project(topic, &orders, "");
+    // Some at once, some while a stream runs that is killed, the rest after it.
+    write(topic, partitions, &orders[..300], dice);
+    run(streamed.path(), "stream --until-end");
+    let position = |folder: &Path| {
+        let output = feat(folder, &words("get shopper user_id=u1 --json"));
+        let answer: Json = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let stamp = answer["stamp"]["shop.recent"]["positions"].as_object().cloned().unwrap_or_default();
+        stamp.values().filter_map(Json::as_u64).sum::<u64>()
+    };
+    assert!(position(streamed.path()) <= 300);
+    for (from, to) in [(300, 500), (500, 700)] {
+        let mut live = command(streamed.path(), &words("stream"));
+        let mut live = live.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        write(topic, partitions, &orders[from..to], dice);
+        std::thread::yield_now();
+        live.kill().expect("it runs");
+        live.wait().expect("it ended");
+    }
+    write(topic, partitions, &orders[700..], dice);
+    run(streamed.path(), "stream --until-end");
+    let (replayed, streamed) = (answers(replayed.path(), last), answers(streamed.path(), last));
+    assert_eq!(replayed, streamed);
+    let filled = replayed.values().filter(|features| features["shop.recent.n_1d"]["value"] != json!(0)).count();
+    assert!(filled > 6, "{replayed:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_kept_with_its_reason_and_moves_nothing_else() {
+    let dice = &mut Dice::new(11);
+    let orders = orders(60, dice);
+    let last = orders.last().expect("orders").0;
+    let topic = "shop.poison";
+    broker().create_topic(topic, 1, &[]);
+    let broken = ["{\"order_id\": \"seven\"}", "no JSON at all", "", "[1]"];
+    let raw = producer(broker(), &[]);
+    for (at, (known, order)) in orders.iter().enumerate() {
+        if let Some(broken) = broken.get(at) {
+            let record = BaseRecord::<str, str>::to(topic).key("k").timestamp(START).payload(broken);
+            raw.send(record).map_err(|(cause, _)| cause).expect("room");
+            // What compaction leaves of a key: no row, and no fault.
+            let record = BaseRecord::<str, str>::to(topic).key("gone").timestamp(START);
+            raw.send(record).map_err(|(cause, _)| cause).expect("room");
+        }
+        let record = BaseRecord::<(), str>::to(topic).timestamp(*known).payload(order);
+        raw.send(record).map_err(|(cause, _)| cause).expect("room");
+    }
+    raw.flush(SOON).expect("the broker has them");
+    let stopped = project(topic, &orders, "");
+    refused(stopped.path(), "stream --until-end", &["kafka:shop.poison/0", "offset 0", "seven", "dead_letters"]);
+    let kept = project(topic, &orders, "dead_letters = \"shop.dead\"\n");
+    run(kept.path(), "stream --until-end");
+    run(stopped.path(), "stream --replay --until-end");
+    assert_eq!(answers(kept.path(), last), answers(stopped.path(), last));
+    let mut found = BTreeMap::new();
+    let mut config = broker().client();
+    let reader: BaseConsumer =
+        config.set("group.id", "letters").set("auto.offset.reset", "error").create().expect("a consumer");
+    let mut from = TopicPartitionList::new();
+    from.add_partition_offset("shop.dead", 0, Offset::Offset(0)).expect("a partition");
+    reader.assign(&from).expect("assigned");
+    while found.len() < broken.len() {
+        let letter = reader.poll(Duration::from_secs(30)).expect("a letter in time").expect("a letter");
+        let reason = letter.headers().into_iter().flat_map(|headers| headers.iter());
+        let reason: Vec<_> = reason.filter(|header| header.key == "feat.reason").collect();
+        let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+        assert!(!text(reason[0].value).is_empty());
+        found.insert(text(letter.key()), text(letter.payload()));
+    }
+    let places = ["0", "3", "6", "9"].map(|offset| format!("{topic}/0/{offset}"));
+    assert_eq!(found, places.into_iter().zip(broken.map(str::to_owned)).collect());
+}
+
+#[test]
+fn a_log_that_does_not_have_what_comes_next_is_refused() {
+    let dice = &mut Dice::new(13);
+    let orders = orders(40, dice);
+    broker().create_topic("shop.deleted", 1, &[]);
+    let place = project("shop.deleted", &orders, "");
+    write("shop.deleted", 1, &orders, dice);
+    broker().delete_records("shop.deleted", 0, 10);
+    refused(place.path(), "stream --until-end", &["kafka:shop.deleted/0", "begins at offset 10", "drop the view"]);
+
+    broker().create_topic("shop.grown", 1, &[]);
+    let place = project("shop.grown", &orders, "");
+    write("shop.grown", 1, &orders, dice);
+    run(place.path(), "stream --until-end");
+    broker().add_partitions("shop.grown", 2);
+    refused(place.path(), "stream --until-end", &["kafka:shop.grown/1", "drop the view"]);
+
+    let place = project("shop.missing", &orders, "");
+    refused(place.path(), "stream --until-end", &["topic `shop.missing` is not at"]);
+
+    broker().create_topic("shop.ahead", 1, &[("message.timestamp.after.max.ms", "9223372036854775807")]);
+    let place = project("shop.ahead", &orders, "");
+    refused(place.path(), "stream --until-end", &["shop.ahead", "message.timestamp.after.max.ms"]);
+
+    let place = project("shop.grown", &orders, "\"auto.offset.reset\" = \"latest\"\n");
+    refused(place.path(), "stream --until-end", &["`auto.offset.reset` is always `error`"]);
+}
+
+#[test]
+fn a_file_is_written_to_its_topic_and_a_signal_ends_the_stream() {
+    let dice = &mut Dice::new(17);
+    let orders = orders(200, dice);
+    let last = orders.last().expect("orders").0;
+    let topic = "shop.produced";
+    broker().create_topic(topic, 2, &[]);
+    let replayed = project(topic, &orders, "");
+    run(replayed.path(), "stream --replay --until-end");
+    let place = project(topic, &orders, "");
+    let live = command(place.path(), &words("stream --json")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let live = live.expect("it starts");
+    assert!(run(place.path(), "produce orders --key user_id").contains("200 records"));
+    // The embedded store is one process's: what is read is seen in the counts that it ends with.
+    let end = command(place.path(), &words("stream --until-end")).output().expect("it runs");
+    assert!(printed(&end).contains("open in another process"), "{}", printed(&end));
+    std::process::Command::new("kill").args(["-s", "TERM", &live.id().to_string()]).status().expect("kill runs");
+    let output = live.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}", printed(&output));
+    run(place.path(), "stream --until-end");
+    assert_eq!(answers(place.path(), last), answers(replayed.path(), last));
+}
