@@ -1,8 +1,9 @@
 //! The keys and the marker that every online store shares.
 //!
 //! `{<view>:<p>}#m` is the marker of partition `p` of a view, `{<view>:<p>}<entity bytes>` the blob
-//! of an entity. What stands in braces is the tag that keeps a partition's data in one slot of a
-//! cluster. An entity's bytes begin with [`key::VERSION`](crate::key::VERSION), never with `#`.
+//! of an entity, and `{<view>:<p>}#i` the index of its entities where a store keeps no order of its
+//! own. What stands in braces is the tag that keeps a partition's data in one slot of a cluster. An
+//! entity's bytes begin with [`key::VERSION`](crate::key::VERSION), never with `#`.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,14 @@ use crate::time::Instant;
 pub fn marker_key(view: &str, partition: u32) -> Vec<u8> {
     format!("{{{view}:{partition}}}#m").into_bytes()
 }
+
+/// The key of the index of the entities in partition `partition` of `view`.
+pub fn index_key(view: &str, partition: u32) -> Vec<u8> {
+    format!("{{{view}:{partition}}}#i").into_bytes()
+}
+
+/// The key under which a store keeps which views it knows. It has no tag: it is of no partition.
+pub const VIEWS_KEY: &[u8] = b"feat:views";
 
 /// The key of the blob of `entity` (its key's bytes) in partition `partition` of `view`.
 pub fn blob_key(view: &str, partition: u32, entity: &[u8]) -> Vec<u8> {
@@ -144,6 +153,7 @@ mod tests {
     #[test]
     fn keys_of_a_partition_share_its_tag() {
         assert_eq!(marker_key("lanes@1#00", 3), b"{lanes@1#00:3}#m");
+        assert_eq!(index_key("lanes@1#00", 3), b"{lanes@1#00:3}#i");
         assert_eq!(blob_key("lanes@1#00", 3, b"\x01i"), b"{lanes@1#00:3}\x01i");
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use feat_kernel::codec::CodecError;
 
@@ -80,6 +81,128 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The url of a Redis says nothing that is understood. The url is left out: it may hold a password.
+    #[error("the url of the online store is not understood: {what}")]
+    Url {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// No connection, or it broke. What was under way may have been done.
+    #[error("Redis at `{at}` is not reached ({what}): see that it runs and that this machine may connect")]
+    Unreachable {
+        /// The address.
+        at: String,
+        /// What the network said.
+        what: String,
+    },
+    /// No answer in time. What was under way may have been done, or be done yet.
+    #[error("Redis at `{at}` did not answer within {} ms: see whether it is overloaded", after.as_millis())]
+    Timeout {
+        /// The address.
+        at: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The server does not let us in, or not do what a store must.
+    #[error("Redis at `{at}` refuses the user ({what}): see user, password and rights (ACL) in the url")]
+    Login {
+        /// The address.
+        at: String,
+        /// What the server said.
+        what: String,
+    },
+    /// The other side cannot show who it is.
+    #[error("Redis at `{at}` is not trusted ({what}): name its certificate authority with `?ca=FILE`")]
+    Untrusted {
+        /// The address.
+        at: String,
+        /// What is wrong with its certificate.
+        what: String,
+    },
+    /// The server drops data when its memory is full, without a word.
+    #[error(
+        "Redis at `{at}` has `maxmemory-policy {policy}`, which deletes state silently: set `maxmemory-policy noeviction`"
+    )]
+    Eviction {
+        /// The address.
+        at: String,
+        /// The policy.
+        policy: String,
+    },
+    /// The server is not one that can be a store.
+    #[error("Redis at `{at}` cannot be the online store: {what}")]
+    Unsuitable {
+        /// The address.
+        at: String,
+        /// Why, and what to do.
+        what: String,
+    },
+    /// The server has no memory left. Nothing is half written.
+    #[error("Redis at `{at}` is out of memory: raise `maxmemory`, or drop views that nobody reads")]
+    OutOfMemory {
+        /// The address.
+        at: String,
+    },
+    /// The server takes no writes now: it is a replica, or a fault keeps it from saving.
+    #[error("Redis at `{at}` takes no writes ({what})")]
+    ReadOnly {
+        /// The address.
+        at: String,
+        /// What the server said.
+        what: String,
+    },
+    /// The server, or its cluster, is on the way to something: loading, failing over, moving a slot.
+    #[error("Redis at `{at}` is not ready ({what})")]
+    NotReady {
+        /// The address.
+        at: String,
+        /// What the server said.
+        what: String,
+    },
+    /// The server said something that a store's data cannot lead to.
+    #[error("Redis at `{at}` answered `{what}`: see whether something else writes keys of feat's")]
+    Answer {
+        /// The address.
+        at: String,
+        /// What the server said.
+        what: String,
+    },
+}
+
+/// What may come of asking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// It may go well later, without anybody's doing here: read the markers, and go on from there.
+    Later,
+    /// It will not, until somebody changes something.
+    Never,
+}
+
+impl StoreError {
+    /// Whether to wait and ask again, or to stop.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::OutOfMemory { .. }
+            | Self::ReadOnly { .. }
+            | Self::NotReady { .. } => Retry::Later,
+            // After an error of its disk the file is left alone until the process starts again.
+            Self::Full { .. }
+            | Self::Io { .. }
+            | Self::Closed { .. }
+            | Self::InUse { .. }
+            | Self::Newer { .. }
+            | Self::Older { .. }
+            | Self::Damaged { .. }
+            | Self::Url { .. }
+            | Self::Login { .. }
+            | Self::Untrusted { .. }
+            | Self::Eviction { .. }
+            | Self::Unsuitable { .. }
+            | Self::Answer { .. } => Retry::Never,
+        }
+    }
 }
 
 /// What a store handed out is not what its readers write: another build did, or it is damaged.

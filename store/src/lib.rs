@@ -3,7 +3,7 @@
 //! ```text
 //!  streaming ──Commit { expected, marker, writes }──► Store ◄──Read { view, partition, keys }── serving
 //!                                                      │
-//!                        MemoryStore · EmbeddedStore ──┘
+//!           MemoryStore · EmbeddedStore · RedisStore ──┘
 //! ```
 //!
 //! A store maps keys of [`feat_kernel::layout`] to bytes and never looks into them: what a marker or a
@@ -48,9 +48,13 @@ pub use bytes::Bytes;
 pub mod embedded;
 pub mod error;
 pub mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
 pub use embedded::EmbeddedStore;
-pub use error::{StoreError, Undecodable};
+pub use error::{Retry, StoreError, Undecodable};
 pub use memory::MemoryStore;
 
 /// The name under which a view version is kept: `group@version#meaning`, the meaning's first eight
@@ -111,7 +115,8 @@ pub enum Committed {
     Conflict(Option<Bytes>),
 }
 
-/// When an applied commit survives a crash of this machine. Readers see it at once either way.
+/// When an applied commit survives a crash of the machine that keeps it. Readers see it at once either
+/// way. In a Redis it survives as far as that server's own settings have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// Soon. A crash may lose the last commits, whole ones and from the end only, so the markers
@@ -131,7 +136,7 @@ pub struct ViewEntry {
 }
 
 /// A place for markers and blobs. Every implementation passes the one conformance suite
-/// (`tests/conformance`).
+/// (`tests/src/conformance.rs`).
 ///
 /// An error leaves every commit of the call either whole or absent; which of the two is read from
 /// the markers, never guessed.
