@@ -25,6 +25,9 @@ mod kafka;
 #[cfg(feature = "brokers")]
 #[cfg(test)]
 mod kafka_groups;
+#[cfg(feature = "stores")]
+#[cfg(test)]
+mod stores;
 #[cfg(feature = "engines")]
 #[cfg(test)]
 mod text_files;

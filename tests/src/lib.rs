@@ -10,17 +10,20 @@
 //!
 //! [`oracle`] is a second, slow implementation of what a value is and imports nothing of the first.
 //! The readings under `read` call the engines as the command line does. A corpus case is a folder;
-//! adding one needs no change here. The tests themselves are in `it/`, one binary.
+//! adding one needs no change here. [`conformance`] is what every store must do, and [`servers`] starts
+//! the real ones that some of them need. The tests themselves are in `it/`, one binary.
 
 #[cfg(feature = "engines")]
 pub mod agree;
 pub mod case;
+#[cfg(feature = "stores")]
+pub mod conformance;
 pub mod coverage;
 pub mod dice;
 pub mod draw;
 pub mod oracle;
 pub mod read;
-#[cfg(feature = "brokers")]
+#[cfg(any(feature = "brokers", feature = "stores"))]
 pub mod servers;
 pub mod shrink;
 pub mod text;

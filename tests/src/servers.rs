@@ -12,14 +12,36 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
+#[cfg(feature = "brokers")]
 pub mod kafka;
+#[cfg(feature = "stores")]
+pub mod redis;
+
+/// How long a server may take to start, or a condition to come true.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Ports of the loopback that nobody listened on a moment ago, all different.
 pub fn free_ports<const N: usize>() -> [u16; N] {
     let held =
         [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port of the loopback"));
     held.map(|listener| listener.local_addr().expect("a bound port").port())
+}
+
+/// Waits until `look` finds something, and returns it.
+///
+/// # Panics
+/// After half a minute, with `what` was awaited.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
 }
 
 /// A process that does not outlive its owner, however the owner ends.
@@ -47,6 +69,11 @@ impl Process {
             .spawn()
             .expect("sh starts");
         Self { server, watch }
+    }
+
+    /// Its number, for a signal.
+    pub fn id(&self) -> u32 {
+        self.server.id()
     }
 
     /// How it ended, if it has.

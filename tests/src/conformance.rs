@@ -1,5 +1,7 @@
 //! What every store must do: the contract of [`Store`] as a program.
 
+#![expect(clippy::unwrap_used, reason = "what a store refuses is a failure of the test")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,7 +9,7 @@ use feat_store::{Bytes, Commit, Committed, Durability, Read, Snapshot, Store, Vi
 use proptest::prelude::*;
 
 /// Checks an empty `store` against the contract.
-pub(crate) async fn conforms(store: Arc<dyn Store>) {
+pub async fn conforms(store: Arc<dyn Store>) {
     what_was_never_written_is_absent(&*store).await;
     a_commit_that_expects_another_marker_changes_nothing(&*store).await;
     commits_of_one_call_are_judged_one_by_one(&*store).await;
@@ -15,6 +17,7 @@ pub(crate) async fn conforms(store: Arc<dyn Store>) {
     entities_are_scanned_in_key_order_from_a_cursor(&*store).await;
     the_first_count_of_partitions_holds(&*store).await;
     a_dropped_view_is_forgotten_and_its_neighbour_is_not(&*store).await;
+    large_commits_are_whole(&*store).await;
     racing_writers_apply_one_commit_a_marker_and_readers_see_whole_ones(store).await;
 }
 
@@ -112,8 +115,8 @@ async fn commits_of_one_call_are_judged_one_by_one(store: &dyn Store) {
 
 async fn views_and_partitions_do_not_meet(store: &dyn Store) {
     let places = [(view("a"), 1), (view("a"), 11), (view("a"), 0), (view("a1"), 1), (view("b.a"), 1)];
-    // Keys that are each other's beginning, or look like a marker.
-    let keys = ["k", "kk", "\u{1}", "\u{1}\u{0}", "#m", "}#m"];
+    // Keys that are each other's beginning, or look like a marker. None begins with `#`: no entity's does.
+    let keys = ["k", "kk", "\u{1}", "\u{1}\u{0}", "\u{1}#m", "}#m", "{x}"];
     for (number, (view, partition)) in places.iter().enumerate() {
         let text = number.to_string();
         let writes: Vec<(&str, &str)> = keys.iter().map(|key| (*key, &*text)).collect();
@@ -160,6 +163,32 @@ async fn entities_are_scanned_in_key_order_from_a_cursor(store: &dyn Store) {
     // A cursor need not be there any more.
     let after = store.scan(&view, 3, Some(bytes("k0415")), 1).await.unwrap();
     assert_eq!(after[0].0, bytes("k042"));
+}
+
+async fn large_commits_are_whole(store: &dyn Store) {
+    const ENTITIES: usize = 10_000;
+    let view = view("large");
+    let key = |number: usize| Bytes::from(format!("k{number:05}"));
+    let write = |number| (key(number), Some(Bytes::from(number.to_string())));
+    let large = |expected: Option<&str>, marker: &str, writes| Commit {
+        view: Arc::clone(&view),
+        partition: 0,
+        expected: expected.map(bytes),
+        marker: bytes(marker),
+        writes,
+    };
+    let all = large(None, "m1", (0..ENTITIES).map(write).collect());
+    assert_eq!(apply(store, all).await, Committed::Applied);
+    let keys = (0..ENTITIES).map(key).collect();
+    let found =
+        store.read(vec![Read { view: Arc::clone(&view), partition: 0, keys }]).await.unwrap().remove(0);
+    assert!((0..ENTITIES).map(|number| write(number).1).eq(found.blobs));
+    let scanned = store.scan(&view, 0, Some(key(9)), ENTITIES).await.unwrap();
+    assert!((10..ENTITIES).map(write).eq(scanned.into_iter().map(|(key, blob)| (key, Some(blob)))));
+    // Every other one is deleted, in one step as well.
+    let half = (0..ENTITIES).filter(|number| number % 2 == 0).map(|number| (key(number), None)).collect();
+    assert_eq!(apply(store, large(Some("m1"), "m2", half)).await, Committed::Applied);
+    assert_eq!(store.scan(&view, 0, None, ENTITIES).await.unwrap().len(), ENTITIES / 2);
 }
 
 async fn the_first_count_of_partitions_holds(store: &dyn Store) {
@@ -238,14 +267,14 @@ async fn racing_writers_apply_one_commit_a_marker_and_readers_see_whole_ones(sto
 
 /// One step of a random history of one partition.
 #[derive(Clone, Debug)]
-pub(crate) struct Step {
+pub struct Step {
     expects_current: bool,
     durable: bool,
     writes: Vec<(u8, Option<u8>)>,
 }
 
 /// Random histories.
-pub(crate) fn histories() -> impl Strategy<Value = Vec<Step>> {
+pub fn histories() -> impl Strategy<Value = Vec<Step>> {
     let write = (0_u8..12, prop::option::weighted(0.7, any::<u8>()));
     let step = (prop::bool::weighted(0.8), any::<bool>(), prop::collection::vec(write, 0..6))
         .prop_map(|(expects_current, durable, writes)| Step { expects_current, durable, writes });
@@ -253,7 +282,7 @@ pub(crate) fn histories() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Runs a history on `store` and on a map; after every step both must hold the same.
-pub(crate) async fn follows_a_map(store: &dyn Store, history: Vec<Step>) {
+pub async fn follows_a_map(store: &dyn Store, history: Vec<Step>) {
     let view = view("model");
     let mut marker: Option<Bytes> = None;
     let mut map = BTreeMap::<Bytes, Bytes>::new();

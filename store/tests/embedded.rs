@@ -1,46 +1,8 @@
-//! The conformance suite on every store, and what is the embedded one's own.
-
-#![expect(clippy::unwrap_used, reason = "what a test's helper cannot do is a failure of the test")]
-
-mod conformance;
+//! What is the embedded store's own. That it keeps the contract of all stores is tested from above.
 
 use std::sync::Arc;
 
-use feat_store::{Commit, Committed, Durability, EmbeddedStore, MemoryStore, Read, Store, StoreError};
-use proptest::prelude::*;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_store_in_memory_conforms() {
-    conformance::conforms(Arc::new(MemoryStore::default())).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_embedded_store_conforms() {
-    let folder = tempfile::tempdir().unwrap();
-    conformance::conforms(Arc::new(EmbeddedStore::open(folder.path()).unwrap())).await;
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn the_store_in_memory_follows_a_map(history in conformance::histories()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(conformance::follows_a_map(&MemoryStore::default(), history));
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
-
-    #[test]
-    fn the_embedded_store_follows_a_map(history in conformance::histories()) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = EmbeddedStore::open(folder.path()).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(conformance::follows_a_map(&store, history));
-    }
-}
+use feat_store::{Commit, Committed, Durability, EmbeddedStore, Read, Store, StoreError};
 
 fn first(blob: &'static str) -> Commit {
     Commit {
@@ -142,4 +104,32 @@ async fn a_reader_does_not_wait_for_the_writer() {
     }
     assert_eq!(writer.await.unwrap().unwrap(), [Committed::Applied]);
     assert!(before > 0, "the writer was never seen at work");
+}
+
+#[tokio::test]
+async fn a_bit_that_the_disk_changed_is_told_and_not_handed_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("feat.redb");
+    let blob = "a blob that is found in the file";
+    {
+        let store = EmbeddedStore::open(folder.path()).unwrap();
+        store.commit(vec![first(blob)], Durability::Durable).await.unwrap();
+    }
+    let mut content = std::fs::read(&path).unwrap();
+    // An earlier page may hold the blob as well: every copy is changed.
+    let mut changed = 0;
+    for at in 0..content.len() - blob.len() {
+        if content[at..].starts_with(blob.as_bytes()) {
+            content[at] ^= 1;
+            changed += 1;
+        }
+    }
+    assert!(changed > 0, "the blob is not in the file as it is");
+    std::fs::write(&path, content).unwrap();
+    let store = EmbeddedStore::open(folder.path()).unwrap();
+    let read = Read { view: "v@1#00000000".into(), partition: 0, keys: vec!["k".into()] };
+    let error = store.read(vec![read]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+    let error = store.scan(&"v@1#00000000".into(), 0, None, 1).await.unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
 }
