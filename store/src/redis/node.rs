@@ -5,14 +5,13 @@
 //! can find out what was done.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisConnectionInfo,
 };
 use redis::{TlsCertificates, Value};
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use super::address::{Address, Place};
@@ -26,7 +25,9 @@ const OLDEST: (u32, u32) = (6, 2);
 pub(super) struct Node {
     pub(super) place: Place,
     address: Arc<Address>,
-    connection: Mutex<Held>,
+    held: Mutex<Held>,
+    /// Held by the one caller that connects, while the others wait for what it gets.
+    connecting: tokio::sync::Mutex<()>,
 }
 
 /// The connection, if there is one, and how many there were: so that a caller whose connection broke
@@ -37,9 +38,15 @@ struct Held {
     number: u64,
 }
 
+impl Held {
+    fn found(&self) -> Option<(MultiplexedConnection, u64)> {
+        self.connection.clone().map(|connection| (connection, self.number))
+    }
+}
+
 impl Node {
     pub(super) fn new(place: Place, address: Arc<Address>) -> Self {
-        Self { place, address, connection: Mutex::default() }
+        Self { place, address, held: Mutex::default(), connecting: tokio::sync::Mutex::default() }
     }
 
     /// Sends the commands and waits for their answers, one each; an answer may be an error.
@@ -54,31 +61,40 @@ impl Node {
             let answers = connection.send_packed_commands(commands, 0, commands.len()).await;
             answers.map_err(|cause| failure::broken(&self.place, &cause))
         });
-        let answers = match asked.await {
+        let failed = match asked.await {
             Ok(Ok(answers)) => return Ok(answers),
             Ok(Err(error)) => error,
             Err(_) => StoreError::Timeout { at: self.place.to_string(), after: self.address.timeout },
         };
         // A connection that fell silent may never speak again.
         if let Some(number) = number {
-            let mut held = self.connection.lock().await;
+            let mut held = self.held();
             if held.number == number {
                 held.connection = None;
             }
         }
-        Err(answers)
+        Err(failed)
     }
 
-    /// The connection, made and the server looked at if need be.
-    pub(super) async fn connected(&self) -> Result<(MultiplexedConnection, u64), StoreError> {
-        let mut held = self.connection.lock().await;
-        if let Some(connection) = &held.connection {
-            return Ok((connection.clone(), held.number));
+    /// The connection with its number, made and the server looked at if need be.
+    async fn connected(&self) -> Result<(MultiplexedConnection, u64), StoreError> {
+        if let Some(found) = self.held().found() {
+            return Ok(found);
+        }
+        let _connecting = self.connecting.lock().await;
+        if let Some(found) = self.held().found() {
+            return Ok(found);
         }
         let connection = self.connect().await?;
+        let mut held = self.held();
         held.number += 1;
         held.connection = Some(connection.clone());
         Ok((connection, held.number))
+    }
+
+    /// Nothing panics while it is held.
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, StoreError> {

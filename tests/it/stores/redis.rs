@@ -205,6 +205,32 @@ async fn an_older_dump_is_answered_with_its_own_marker() {
 }
 
 #[tokio::test]
+async fn a_commit_is_one_transaction_of_the_append_only_file() {
+    let mut server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    let writes = [("a", true), ("b", true)];
+    assert_eq!(apply(&store, commit(0, None, 1, &writes)).await.unwrap(), Committed::Applied);
+    let writes = [("a", false), ("c", true)];
+    assert_eq!(apply(&store, commit(0, Some(1), 2, &writes)).await.unwrap(), Committed::Applied);
+    server.kill();
+    let file = server.folder().join("appendonlydir/appendonly.aof.1.incr.aof");
+    let content = std::fs::read(&file).unwrap();
+    let words: Vec<&str> = std::str::from_utf8(&content).unwrap().lines().collect();
+    let commands = ["MULTI", "ZADD", "ZREM", "MSET", "UNLINK", "EXEC"];
+    let written: Vec<&str> = words.iter().copied().filter(|word| commands.contains(word)).collect();
+    assert_eq!(written, ["MULTI", "ZADD", "MSET", "EXEC", "MULTI", "ZADD", "ZREM", "MSET", "UNLINK", "EXEC"]);
+    // A crash in the middle of the second: what is loaded is the first, whole.
+    let cut = content.len() - b"*1\r\n$4\r\nEXEC\r\n".len();
+    std::fs::write(&file, &content[..cut]).unwrap();
+    server.restart();
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    let found = look(&store, 0, &["a", "b", "c"]).await.unwrap();
+    let one = || Some(Bytes::from("1"));
+    assert_eq!(found, Snapshot { marker: one(), blobs: vec![one(), one(), None] });
+    assert_eq!(store.scan(&"v@1#00000000".into(), 0, None, 9).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn a_cut_connection_is_told_once_and_then_made_again() {
     let server = RedisServer::start(&[]);
     let store = RedisStore::connect(&server.url()).await.unwrap();
