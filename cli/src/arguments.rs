@@ -138,6 +138,7 @@ pub(crate) struct Materialize {
 
 /// `feat stream`
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag of the command line is one")]
 pub(crate) struct Stream {
     /// The groups to keep; every streamed one when none is named.
     #[arg(long, value_name = "G", num_args = 1..)]
@@ -148,6 +149,9 @@ pub(crate) struct Stream {
     /// Stops when it has read what was there at the start.
     #[arg(long)]
     pub(crate) until_end: bool,
+    /// Forgets what the store holds of the groups and fills it from the beginning of their logs.
+    #[arg(long)]
+    pub(crate) refill: bool,
     /// How many workers share the partitions.
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<std::num::NonZeroUsize>,

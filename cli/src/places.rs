@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use feat_batch::{Format, Resources, Session, Table, Tables};
 use feat_compiler::plan::SourcePlan;
-use feat_store::{EmbeddedStore, MemoryStore, Store};
+use feat_store::{EmbeddedStore, MemoryStore, RedisStore, Store};
 
 use crate::project::Project;
 
@@ -85,7 +85,9 @@ pub(crate) fn is_streamed(project: &Project, source: &SourcePlan) -> bool {
 }
 
 /// The online store.
-pub(crate) fn store(project: &Project) -> Result<Arc<dyn Store>> {
+///
+/// Errors: it cannot be opened or reached; a server is waited for no longer than its url says.
+pub(crate) async fn store(project: &Project) -> Result<Arc<dyn Store>> {
     let url = project.config.online.url.as_deref().unwrap_or(ONLINE);
     match url.split_once(':') {
         Some(("embedded", path)) => {
@@ -94,8 +96,11 @@ pub(crate) fn store(project: &Project) -> Result<Arc<dyn Store>> {
             Ok(Arc::new(EmbeddedStore::open(&path)?))
         }
         Some(("memory", _)) => Ok(Arc::new(MemoryStore::default())),
+        Some(("redis" | "rediss" | "redis-cluster" | "rediss-cluster", _)) => {
+            Ok(Arc::new(RedisStore::connect(url).await?))
+        }
         _ => bail!(
-            "[online] url = \"{}\" is not a store of this build: write \"embedded:PATH\" or \"memory:\"",
+            "[online] url = \"{}\" is not a store of this build: write \"embedded:PATH\", \"redis://HOST:PORT\", \"redis-cluster://HOST:PORT,HOST:PORT\" or \"memory:\"",
             without_secrets(url)
         ),
     }

@@ -2,7 +2,7 @@
 
 use feat_compiler::prepare::PrepareError;
 use feat_kernel::time::Instant;
-use feat_store::{StoreError, Undecodable};
+use feat_store::{Retry, StoreError, Undecodable};
 
 /// An error of whoever provides the log.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
@@ -65,7 +65,7 @@ pub enum StreamError {
     },
     /// The markers of a view name a log that the source does not have.
     #[error(
-        "view `{view}` was filled from log `{found}`, and its source has {logs}: drop the view to fill it from the beginning"
+        "view `{view}` was filled from log `{found}`, and its source has {logs}: `feat stream --refill` fills it from the beginning"
     )]
     OtherLog {
         /// The view.
@@ -77,7 +77,7 @@ pub enum StreamError {
     },
     /// The source has a log that the markers of a view do not name: its topic has more partitions now.
     #[error(
-        "view `{view}` was filled without log `{log}`: with more partitions the rows of an entity lie elsewhere than before; drop the view to fill it from the beginning"
+        "view `{view}` was filled without log `{log}`: with more partitions the rows of an entity lie elsewhere than before; `feat stream --refill` fills it from the beginning"
     )]
     NewLog {
         /// The view.
@@ -87,7 +87,7 @@ pub enum StreamError {
     },
     /// The view's entities are spread over another count of partitions.
     #[error(
-        "view `{view}` is kept in {recorded} partitions, this run asks for {asked}: run it with {recorded}, or drop the view"
+        "view `{view}` is kept in {recorded} partitions, this run asks for {asked}: run it with {recorded}, or fill it anew with `feat stream --refill`"
     )]
     Partitions {
         /// The view.
@@ -139,6 +139,17 @@ pub enum StreamError {
         /// What is known of it.
         what: String,
     },
+}
+
+impl StreamError {
+    /// Whether it may pass without anybody's doing: the markers tell where to go on.
+    pub(crate) fn passes(&self) -> bool {
+        match self {
+            Self::Rewound { .. } => true,
+            Self::Store(cause) => cause.retry() == Retry::Later,
+            _ => false,
+        }
+    }
 }
 
 /// Where a log differs from what was read of it.

@@ -32,5 +32,5 @@ pub mod source;
 
 pub use error::StreamError;
 pub use operator::{Chunk, Operator};
-pub use runtime::{GroupReport, Options, Progress, Report, run};
+pub use runtime::{Alarm, GroupReport, Options, Progress, Report, run};
 pub use source::{LogBatch, LogStream, Reached, Replay, Source};

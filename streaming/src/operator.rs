@@ -329,6 +329,13 @@ impl Operator {
         Ok(())
     }
 
+    /// The store holds the marker `found`: if it is another one, somebody else was there.
+    ///
+    /// Errors: as of [`Operator::conflict`].
+    pub(crate) fn meet(&mut self, found: Option<Bytes>) -> Result<(), StreamError> {
+        if found == self.stored { Ok(()) } else { self.conflict(found) }
+    }
+
     /// Forgets what is held of entities: the next chunk reads them from the store.
     pub(crate) fn drop_cache(&mut self) {
         self.cache.clear();

@@ -6,6 +6,8 @@
 //! ```
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use feat_compiler::ir::SourceKind;
 use feat_compiler::plan::GroupPlan;
@@ -35,6 +37,12 @@ const WAITING: usize = 2;
 /// How often a run reads the log again because the store was set back, before it gives up.
 const RESTARTS: u32 = 16;
 
+/// How long a run waits before it asks a store again that was away; twice as long each time.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// And no longer than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// How a log is run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -53,6 +61,9 @@ pub struct Options {
     pub sweep: bool,
     /// When a commit survives a crash; the end of a run always does.
     pub durability: Durability,
+    /// Whether a run, once it has begun, waits for a store that is away, full or read-only, and reads
+    /// the log again as often as the store is set back. `None`: it ends with the error.
+    pub waits: Option<Alarm>,
 }
 
 impl Default for Options {
@@ -65,7 +76,18 @@ impl Default for Options {
             until: None,
             sweep: true,
             durability: Durability::Eventual,
+            waits: None,
         }
+    }
+}
+
+/// What hears of trouble that a run waits for.
+#[derive(Clone)]
+pub struct Alarm(pub Arc<dyn Fn(&StreamError) + Send + Sync>);
+
+impl std::fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Alarm")
     }
 }
 
@@ -128,16 +150,48 @@ pub async fn run(
     options: &Options,
     progress: &(dyn Fn(&Progress) + Send + Sync),
 ) -> Result<Report, StreamError> {
-    let mut restarts = 0;
+    let (mut restarts, mut begun, mut pause) = (0, false, PAUSE);
     loop {
-        match Run::open(store, groups, source, options).await?.read(source, progress).await {
-            Err(StreamError::Rewound { .. }) if restarts < RESTARTS => restarts += 1,
-            done => {
+        let done = match Run::open(store, groups, source, options).await {
+            Ok(run) => {
+                begun = true;
+                let moved = AtomicBool::new(false);
+                let told = |at: &Progress| {
+                    moved.store(true, Ordering::Relaxed);
+                    progress(at);
+                };
+                let done = run.read(source, &told).await;
+                if moved.load(Ordering::Relaxed) {
+                    pause = PAUSE;
+                }
+                done
+            }
+            Err(error) => Err(error),
+        };
+        match (done, &options.waits) {
+            (Err(StreamError::Rewound { .. }), None) if restarts < RESTARTS => restarts += 1,
+            (Err(error), Some(Alarm(tell))) if begun && error.passes() => {
+                tell(&error);
+                rest(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            (Ok(report), _) => {
                 store.flush().await?;
-                return done;
+                return Ok(report);
+            }
+            (Err(error), _) => {
+                // What was applied is durable as far as the store still answers.
+                store.flush().await.ok();
+                return Err(error);
             }
         }
     }
+}
+
+/// Waits: whether the store is back is found out by asking it again, and nothing tells when.
+#[expect(clippy::disallowed_methods, reason = "a store that is away sends no word when it is back")]
+async fn rest(pause: Duration) {
+    tokio::time::sleep(pause).await;
 }
 
 /// A run under way.
@@ -234,12 +288,26 @@ impl<'a> Run<'a> {
         source: &dyn Source,
         progress: &(dyn Fn(&Progress) + Send + Sync),
     ) -> Result<Report, StreamError> {
-        let read = self.feed(source, progress).await;
+        let mut workers = std::mem::take(&mut self.workers);
+        // A worker ends before the reader only by an error, which must not wait for the next record.
+        let mut ended = None;
+        let read = tokio::select! {
+            read = self.feed(source, progress) => read,
+            Some(joined) = workers.join_next() => {
+                ended = Some(joined);
+                Ok(reached(0, &[]))
+            }
+        };
         // Without their channels the workers come to an end.
         self.channels.clear();
         let mut done = vec![Done::default(); self.groups.len()];
         let mut failed = None;
-        while let Some(joined) = self.workers.join_next().await {
+        loop {
+            let joined = match ended.take() {
+                None => workers.join_next().await,
+                ended => ended,
+            };
+            let Some(joined) = joined else { break };
             match joined {
                 Ok(Ok(worker)) => done.iter_mut().zip(worker).for_each(|(all, one)| all.add(one)),
                 Ok(Err(error)) => failed = Some(error),

@@ -1,18 +1,23 @@
 //! A worker: the operators of some partitions, whose reads and commits share their round trips.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use feat_kernel::blob::Folded;
 use feat_kernel::time::Instant;
-use feat_store::{Commit, Committed, Durability, Store};
+use feat_store::{Commit, Committed, Durability, Read, Store};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
+use tokio::time::timeout;
 
 use crate::error::StreamError;
 use crate::nonce::Nonces;
 use crate::operator::{Chunk, Operator, Pending};
 use crate::piece::Piece;
 use crate::sweep;
+
+/// How long nothing may come before the markers are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What the reader of the log tells a worker.
 #[derive(Clone, Debug)]
@@ -57,8 +62,14 @@ impl Worker {
                 Err(TryRecvError::Empty) => {
                     // Markers without rows are put off while there is more to do, and only then.
                     self.catch_up().await?;
-                    let Some(message) = messages.recv().await else { break };
-                    message
+                    match timeout(LOOK, messages.recv()).await {
+                        Ok(Some(message)) => message,
+                        Ok(None) => break,
+                        Err(_) => {
+                            self.look_at_markers().await?;
+                            continue;
+                        }
+                    }
                 }
             };
             match message {
@@ -67,6 +78,20 @@ impl Worker {
             }
         }
         Ok(self.done)
+    }
+
+    /// Sees whether the markers are still those that were committed: a store that was set back while
+    /// nothing came would otherwise go on with old answers until something does.
+    async fn look_at_markers(&mut self) -> Result<(), StreamError> {
+        let reads = self.operators.iter().map(|(_, operator)| {
+            let (view, partition) = operator.place();
+            Read { view: Arc::clone(view), partition, keys: Vec::new() }
+        });
+        let found = self.store.read(reads.collect()).await?;
+        for ((_, operator), snapshot) in self.operators.iter_mut().zip(found) {
+            operator.meet(snapshot.marker)?;
+        }
+        Ok(())
     }
 
     /// Applies the pieces, a chunk of every partition at a time.

@@ -7,6 +7,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use feat_tests::dice::Dice;
+use feat_tests::servers::redis::RedisServer;
+use feat_tests::servers::wait_for;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseRecord, Producer};
@@ -77,8 +79,16 @@ fn project(topic: &str, orders: &[Order], kafka: &str) -> tempfile::TempDir {
     write("shop.feat", &SPEC.replace("TOPIC", topic));
     let lines: Vec<&str> = orders.iter().map(|(_, order)| order.as_str()).collect();
     write("orders.jsonl", &lines.join("\n"));
-    write("feat.toml", &format!("[project]\nname = \"shop\"\n[kafka]\nbrokers = \"{}\"\n{kafka}", broker().bootstrap()));
+    write(
+        "feat.toml",
+        &format!("[project]\nname = \"shop\"\n[kafka]\nbrokers = \"{}\"\n{kafka}", broker().bootstrap()),
+    );
     place
+}
+
+/// Makes a topic. Its records are old, and Kafka deletes by their timestamps unless it is told not to.
+fn topic_of(name: &str, partitions: i32) {
+    broker().create_topic(name, partitions, &[("retention.ms", "-1")]);
 }
 
 /// Writes orders to random partitions.
@@ -117,26 +127,67 @@ fn answers(folder: &Path, last: i64) -> BTreeMap<String, Json> {
     (1..=12).map(|user| answer(format!("u{user}"))).collect()
 }
 
+/// How many records the answers of a partition of the view include; none while nobody answers.
+fn position(folder: &Path) -> u64 {
+    let output = feat(folder, &words("get shopper user_id=u1 --json"));
+    let answer: Json = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let stamp = answer["stamp"]["shop.recent"]["positions"].as_object().cloned().unwrap_or_default();
+    stamp.values().filter_map(Json::as_u64).sum()
+}
+
+#[test]
+fn a_redis_that_comes_back_with_an_older_dump_is_caught_up() {
+    let dice = &mut Dice::new(19);
+    let orders = orders(900, dice);
+    let last = orders.last().expect("orders").0;
+    let (topic, partitions) = ("shop.redis", 2);
+    topic_of(topic, partitions);
+    let mut redis = RedisServer::start(&[]);
+    let place = project(topic, &orders, &format!("[online]\nurl = \"{}\"\n", redis.url()));
+    let said = fs::File::create(place.path().join("said")).expect("a file");
+    let live = command(place.path(), &words("stream")).stdout(Stdio::null()).stderr(said).spawn();
+    let mut live = live.expect("it starts");
+    let reached = |count: u64| {
+        wait_for("the stream", || (position(place.path()) == count).then_some(()));
+    };
+    write(topic, partitions, &orders[..300], dice);
+    reached(300);
+    let old = redis.dump();
+    write(topic, partitions, &orders[300..600], dice);
+    reached(600);
+    redis.restart_from(&old);
+    reached(600);
+    write(topic, partitions, &orders[600..], dice);
+    redis.kill();
+    redis.restart_from(&old);
+    reached(900);
+    let streamed = answers(place.path(), last);
+    std::process::Command::new("kill")
+        .args(["-s", "TERM", &live.id().to_string()])
+        .status()
+        .expect("kill runs");
+    let ended = live.wait().expect("it ends");
+    let said = fs::read_to_string(place.path().join("said")).expect("what it said");
+    assert!(ended.success() && said.contains("waiting: "), "{said}");
+    let replayed = project(topic, &orders, "");
+    run(replayed.path(), "stream --replay --until-end");
+    assert_eq!(answers(replayed.path(), last), streamed);
+}
+
 #[test]
 fn a_topic_of_several_partitions_is_served_as_its_file_is() {
     let dice = &mut Dice::new(7);
     let orders = orders(900, dice);
     let last = orders.last().expect("orders").0;
     let (topic, partitions) = ("shop.several", 3);
-    broker().create_topic(topic, partitions, &[]);
+    topic_of(topic, partitions);
     let replayed = project(topic, &orders, "");
     run(replayed.path(), "stream --replay --until-end");
     let streamed = project(topic, &orders, "");
     // Some at once, some while a stream runs that is killed, the rest after it.
     write(topic, partitions, &orders[..300], dice);
     run(streamed.path(), "stream --until-end");
-    let position = |folder: &Path| {
-        let output = feat(folder, &words("get shopper user_id=u1 --json"));
-        let answer: Json = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let stamp = answer["stamp"]["shop.recent"]["positions"].as_object().cloned().unwrap_or_default();
-        stamp.values().filter_map(Json::as_u64).sum::<u64>()
-    };
-    assert!(position(streamed.path()) <= 300);
+    assert_eq!(position(streamed.path()), 300);
     for (from, to) in [(300, 500), (500, 700)] {
         let mut live = command(streamed.path(), &words("stream"));
         let mut live = live.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
@@ -149,7 +200,8 @@ fn a_topic_of_several_partitions_is_served_as_its_file_is() {
     run(streamed.path(), "stream --until-end");
     let (replayed, streamed) = (answers(replayed.path(), last), answers(streamed.path(), last));
     assert_eq!(replayed, streamed);
-    let filled = replayed.values().filter(|features| features["shop.recent.n_1d"]["value"] != json!(0)).count();
+    let filled =
+        replayed.values().filter(|features| features["shop.recent.n_1d"]["value"] != json!(0)).count();
     assert!(filled > 6, "{replayed:?}");
 }
 
@@ -159,7 +211,7 @@ fn what_cannot_be_read_is_kept_with_its_reason_and_moves_nothing_else() {
     let orders = orders(60, dice);
     let last = orders.last().expect("orders").0;
     let topic = "shop.poison";
-    broker().create_topic(topic, 1, &[]);
+    topic_of(topic, 1);
     let broken = ["{\"order_id\": \"seven\"}", "no JSON at all", "", "[1]"];
     let raw = producer(broker(), &[]);
     for (at, (known, order)) in orders.iter().enumerate() {
@@ -175,7 +227,11 @@ fn what_cannot_be_read_is_kept_with_its_reason_and_moves_nothing_else() {
     }
     raw.flush(SOON).expect("the broker has them");
     let stopped = project(topic, &orders, "");
-    refused(stopped.path(), "stream --until-end", &["kafka:shop.poison/0", "offset 0", "seven", "dead_letters"]);
+    refused(
+        stopped.path(),
+        "stream --until-end",
+        &["kafka:shop.poison/0", "offset 0", "seven", "dead_letters"],
+    );
     let kept = project(topic, &orders, "dead_letters = \"shop.dead\"\n");
     run(kept.path(), "stream --until-end");
     run(stopped.path(), "stream --replay --until-end");
@@ -203,18 +259,24 @@ fn what_cannot_be_read_is_kept_with_its_reason_and_moves_nothing_else() {
 fn a_log_that_does_not_have_what_comes_next_is_refused() {
     let dice = &mut Dice::new(13);
     let orders = orders(40, dice);
-    broker().create_topic("shop.deleted", 1, &[]);
+    topic_of("shop.deleted", 1);
     let place = project("shop.deleted", &orders, "");
     write("shop.deleted", 1, &orders, dice);
     broker().delete_records("shop.deleted", 0, 10);
-    refused(place.path(), "stream --until-end", &["kafka:shop.deleted/0", "begins at offset 10", "drop the view"]);
+    refused(
+        place.path(),
+        "stream --until-end",
+        &["kafka:shop.deleted/0", "begins at offset 10", "keeps its records"],
+    );
 
-    broker().create_topic("shop.grown", 1, &[]);
+    topic_of("shop.grown", 1);
     let place = project("shop.grown", &orders, "");
     write("shop.grown", 1, &orders, dice);
     run(place.path(), "stream --until-end");
     broker().add_partitions("shop.grown", 2);
-    refused(place.path(), "stream --until-end", &["kafka:shop.grown/1", "drop the view"]);
+    refused(place.path(), "stream --until-end", &["kafka:shop.grown/1", "--refill"]);
+    run(place.path(), "stream --until-end --refill");
+    assert_eq!(position(place.path()), 40);
 
     let place = project("shop.missing", &orders, "");
     refused(place.path(), "stream --until-end", &["topic `shop.missing` is not at"]);
@@ -233,17 +295,21 @@ fn a_file_is_written_to_its_topic_and_a_signal_ends_the_stream() {
     let orders = orders(200, dice);
     let last = orders.last().expect("orders").0;
     let topic = "shop.produced";
-    broker().create_topic(topic, 2, &[]);
+    topic_of(topic, 2);
     let replayed = project(topic, &orders, "");
     run(replayed.path(), "stream --replay --until-end");
     let place = project(topic, &orders, "");
-    let live = command(place.path(), &words("stream --json")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let live =
+        command(place.path(), &words("stream --json")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let live = live.expect("it starts");
     assert!(run(place.path(), "produce orders --key user_id").contains("200 records"));
     // The embedded store is one process's: what is read is seen in the counts that it ends with.
     let end = command(place.path(), &words("stream --until-end")).output().expect("it runs");
     assert!(printed(&end).contains("open in another process"), "{}", printed(&end));
-    std::process::Command::new("kill").args(["-s", "TERM", &live.id().to_string()]).status().expect("kill runs");
+    std::process::Command::new("kill")
+        .args(["-s", "TERM", &live.id().to_string()])
+        .status()
+        .expect("kill runs");
     let output = live.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{}", printed(&output));
     run(place.path(), "stream --until-end");

@@ -25,6 +25,9 @@ mod kafka;
 #[cfg(feature = "brokers")]
 #[cfg(test)]
 mod kafka_groups;
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod kafka_stream;
 #[cfg(feature = "stores")]
 #[cfg(test)]
 mod stores;

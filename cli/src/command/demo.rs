@@ -146,7 +146,7 @@ async fn stream_and_compare(
 ) -> Result<BTreeMap<String, Compared>> {
     let plans = &project.compiled.plans;
     let session = places::session(project)?;
-    let store = places::store(project)?;
+    let store = places::store(project).await?;
     let groups: Vec<Arc<GroupPlan>> = plans.groups.values().cloned().collect();
     let tables = places::tables(project, groups.iter().map(|group| &group.source), Role::Replay)?;
     let logs = logs(&session, &groups, &tables).await?;

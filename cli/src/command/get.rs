@@ -18,32 +18,32 @@ use crate::{output, places, text};
 /// One lookup, or one a row of a file.
 pub(crate) fn run(common: &Arguments, get: &Get) -> Result<ExitCode> {
     let project = super::runnable(common)?;
-    let catalog = Catalog::new(&project.compiled.plans, places::store(&project)?);
-    let service = catalog.service(&super::service(&project, &get.service)?.name.to_string())?;
+    let name = super::service(&project, &get.service)?.name.to_string();
     let at = get.at.as_deref().map(|at| super::instant("--at", at)).transpose()?;
     let now = super::now();
-    if let (Some(keys), Some(out)) = (&get.keys, &get.out) {
-        if Table::open(keys, None)?.reads(out).is_some() {
-            bail!("{} would be written over the file of keys: write to another place", out.display());
-        }
-        let rows = super::block_on(async {
+    super::block_on(async {
+        let catalog = Catalog::new(&project.compiled.plans, places::store(&project).await?);
+        let service = catalog.service(&name)?;
+        if let (Some(keys), Some(out)) = (&get.keys, &get.out) {
+            if Table::open(keys, None)?.reads(out).is_some() {
+                bail!("{} would be written over the file of keys: write to another place", out.display());
+            }
             let batch = crate::parquet::read(keys)?;
             let inputs = Inputs::from_batch(&service, &batch, &keys.display().to_string())?;
             let answer = catalog.lookup(&service, &inputs, at, now).await?;
             write(out, &batch, &answer)?;
-            Ok(answer.rows)
-        })?;
-        output::line(format!("{}: {} rows", out.display(), output::thousands(rows as u64)));
-    } else {
+            output::line(format!("{}: {} rows", out.display(), output::thousands(answer.rows as u64)));
+            return Ok(ExitCode::SUCCESS);
+        }
         let inputs = given(&service, &super::pairs(&get.inputs)?)?;
-        let answer = super::block_on(async { Ok(catalog.lookup(&service, &inputs, at, now).await?) })?;
+        let answer = catalog.lookup(&service, &inputs, at, now).await?;
         if get.json {
             output::json(&answer_json(&answer))?;
         } else {
             output::line(answer_text(&answer));
         }
-    }
-    Ok(ExitCode::SUCCESS)
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// The one row of inputs that `name=value` pairs write.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use feat_compiler::plan::GroupPlan;
-use feat_store::Store;
+use feat_store::{Store, view_id};
 use feat_streaming::{GroupReport, LogBatch, Options, Replay, run as run_log};
 use futures::{StreamExt, TryStreamExt};
 use indexmap::IndexMap;
@@ -32,16 +32,21 @@ pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
     }
     let project = super::runnable(common)?;
     let groups = chosen(&project, &stream.group)?;
-    let store = places::store(&project)?;
     let workers = stream.workers.or_else(|| std::thread::available_parallelism().ok());
-    let workers = workers.map_or(1, usize::from);
-    let reports = if stream.replay {
-        let options = Options { workers, chunk_keys: REPLAY_KEYS, ..Options::default() };
-        super::block_on(replay(&project, &store, &groups, &options))?
-    } else {
-        let options = Options { workers, ..Options::default() };
-        super::block_on(live::run(&project, &store, &groups, &options, stream.until_end))?
-    };
+    let options = Options { workers: workers.map_or(1, usize::from), ..Options::default() };
+    let reports = super::block_on(async {
+        let store = places::store(&project).await?;
+        if stream.refill {
+            for group in &groups {
+                store.drop_view(&view_id(&group.name, group.version, &group.meaning)).await?;
+            }
+        }
+        if stream.replay {
+            replay(&project, &store, &groups, &Options { chunk_keys: REPLAY_KEYS, ..options }).await
+        } else {
+            live::run(&project, &store, &groups, &options, stream.until_end).await
+        }
+    })?;
     if stream.json {
         output::json(&reports.iter().map(report_json).collect())?;
     } else {

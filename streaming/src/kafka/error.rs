@@ -48,7 +48,7 @@ pub enum TopicError {
     },
     /// Records that the view has not read are no longer in the log.
     #[error(
-        "log `{log}` begins at offset {first}, and the records from {next} on have not been read: they were deleted; drop the view and fill it from a log that has them"
+        "log `{log}` begins at offset {first}, and the records from {next} on have not been read: they were deleted. A log that keeps its records is needed: what is gone from it cannot be counted"
     )]
     Deleted {
         /// The log.
@@ -60,7 +60,7 @@ pub enum TopicError {
     },
     /// The log is shorter than what was read of it.
     #[error(
-        "log `{log}` ends at offset {end}, and {next} records of it had been read: the topic was made anew or lost records; drop the view to fill it from the beginning"
+        "log `{log}` ends at offset {end}, and {next} records of it had been read: the topic was made anew or lost records; `feat stream --refill` fills the view from the beginning"
     )]
     Shorter {
         /// The log.

@@ -1,6 +1,8 @@
 //! A Redis, and a cluster of some: started, stopped, killed, and brought back from an older dump.
 //!
-//! The program is `$FEAT_REDIS_SERVER`, or `redis-server` on the path; `tests/servers/install` fetches it.
+//! The program is `$FEAT_REDIS_SERVER`, or `redis-server` on the path; `tests/servers/redis` fetches it.
+
+#![expect(clippy::unwrap_used, reason = "a server that does not start is a failure of the test")]
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};

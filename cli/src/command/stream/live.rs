@@ -1,6 +1,7 @@
 //! `feat stream` on Kafka: one run a source, all at once, until they are stopped.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use feat_compiler::ir::SourceKind;
@@ -8,13 +9,16 @@ use feat_compiler::plan::{GroupPlan, SourcePlan};
 use feat_kernel::value::Value;
 use feat_store::Store;
 use feat_streaming::kafka::{KafkaTopic, Settings, Until};
-use feat_streaming::{GroupReport, Options, run as run_log};
+use feat_streaming::{Alarm, GroupReport, Options, run as run_log};
 use futures::future::try_join_all;
 use indexmap::IndexMap;
 use tokio::sync::watch;
 
 use crate::output;
 use crate::project::Project;
+
+/// How long what was read may take to be committed.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// Streams the topics of the groups' sources, and replays what is static first. Ends when every topic
 /// has been read to its end, or with the first signal to stop: what was read is committed.
@@ -35,6 +39,10 @@ pub(super) async fn run(
     if by_source.is_empty() {
         return Ok(reports);
     }
+    let alarm = Alarm(Arc::new(|error| {
+        output::note(format!("waiting: {error}"));
+    }));
+    let options = &Options { waits: Some(alarm), ..options.clone() };
     let settings = settings(project)?;
     let (stop, stopped) = watch::channel(false);
     let until = if until_end { Until::End } else { Until::Stopped(stopped) };
@@ -62,7 +70,8 @@ pub(super) async fn run(
             signal?;
             output::note("stopping: what was read is being committed");
             stop.send_replace(true);
-            runs.await?
+            // A store that is away is not waited for any more.
+            tokio::time::timeout(GRACE, runs).await.context("stopped while the online store was away")??
         }
     };
     reports.extend(done.into_iter().flatten());
