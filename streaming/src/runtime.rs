@@ -142,6 +142,7 @@ pub struct Report {
 /// compared by its fingerprint where the log may change.
 /// Cost: the log is read from the least position, or its beginning where it may change; prepared once a group; memory is bounded by a few
 /// batches for each worker and [`Options::cache_bytes`].
+/// Runtime: one with time enabled, since markers are looked at when nothing comes for a while.
 /// Errors: [`StreamError`]; whatever was committed before is exact and stays.
 pub async fn run(
     store: &Arc<dyn Store>,

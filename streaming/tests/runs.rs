@@ -23,7 +23,7 @@ use proptest::prelude::*;
 use shop::{MINUTE, START, answers, dump, groups, log, plans, source, stream, streamed};
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap().block_on(work)
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
 }
 
 fn memory() -> Arc<dyn Store> {

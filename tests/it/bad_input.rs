@@ -371,7 +371,8 @@ fn what_has_no_effect_in_the_configuration_is_refused() {
             refuses(place.path(), "check", 1, says);
         }
     }
-    refuses(place.path(), "stream --until-end", 2, &["--replay"]);
+    fs::write(place.path().join("feat.toml"), &config).expect("it can be written");
+    refuses(place.path(), "stream --until-end", 1, &["source `s` has no topic", "--replay --until-end"]);
     refuses(place.path(), "stream --replay", 2, &["--until-end"]);
     refuses(place.path(), "stream --replay --until-end --workers 0", 2, &["--workers"]);
 }

@@ -42,7 +42,7 @@ proptest! {
 
     #[test]
     fn the_store_in_memory_follows_a_map(history in conformance::histories()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(conformance::follows_a_map(&MemoryStore::default(), history));
     }
 }
@@ -54,7 +54,7 @@ proptest! {
     fn the_embedded_store_follows_a_map(history in conformance::histories()) {
         let folder = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(folder.path()).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(conformance::follows_a_map(&store, history));
     }
 }

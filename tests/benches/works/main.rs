@@ -23,7 +23,10 @@ fn main() -> Result<(), String> {
     let mut given = std::env::args().skip(1).filter(|word| word != "--bench");
     let work = given.next().unwrap_or_default();
     let data = given.next().map(PathBuf::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread().build().map_err(|cause| cause.to_string())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| cause.to_string())?;
     match (work.as_str(), data) {
         ("compile", _) => compile::measure(),
         ("lookup", Some(data)) => runtime.block_on(lookup::measure(&data)),

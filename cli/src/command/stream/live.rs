@@ -39,6 +39,7 @@ pub(super) async fn run(
     if by_source.is_empty() {
         return Ok(reports);
     }
+    let names = by_source.values().map(|groups| topic(&groups[0].source)).collect::<Result<Vec<_>>>()?;
     let alarm = Alarm(Arc::new(|error| {
         output::note(format!("waiting: {error}"));
     }));
@@ -47,11 +48,10 @@ pub(super) async fn run(
     let (stop, stopped) = watch::channel(false);
     let until = if until_end { Until::End } else { Until::Stopped(stopped) };
     let mut topics = Vec::with_capacity(by_source.len());
-    for groups in by_source.values() {
+    for (groups, name) in by_source.values().zip(names) {
         let source = &groups[0].source;
-        let (topic, settings, until) = (topic(source)?, settings.clone(), until.clone());
         topics.push(
-            KafkaTopic::open(source, topic, settings, until)
+            KafkaTopic::open(source, name, settings.clone(), until.clone())
                 .await
                 .with_context(|| format!("source `{}` cannot be streamed", source.root.name))?,
         );
