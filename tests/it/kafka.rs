@@ -110,7 +110,9 @@ fn named(rows: &[(i64, &str)]) -> Vec<(i64, String)> {
 #[test]
 fn a_timestamp_is_the_producers_or_the_brokers_as_the_topic_says() {
     let broker = broker();
-    broker.create_topic("created", 1, &[("message.timestamp.type", "CreateTime")]);
+    // Kafka deletes by timestamps: without this the record of 1970 would be gone at some moment.
+    let kept = [("message.timestamp.type", "CreateTime"), ("retention.ms", "-1")];
+    broker.create_topic("created", 1, &kept);
     broker.create_topic("appended", 1, &[("message.timestamp.type", "LogAppendTime")]);
     let producer = producer(broker, &[]);
     for topic in ["created", "appended"] {
