@@ -29,6 +29,7 @@ use feat_kernel::value::Value;
 
 use crate::functions::decimal;
 use crate::plan::{SourcePlan, StoredColumn};
+use crate::text::{Clock, Reader};
 
 /// Why a batch is not what its source declares.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -282,35 +283,15 @@ impl Place<'_> {
         Ok(Arc::new(micros.reinterpret_cast::<TimestampMicrosecondType>().with_timezone("UTC")))
     }
 
-    /// RFC 3339 with a zone; without one, the wall clock of the column's zone.
+    /// Every form of a time that text files may have; without a zone, the wall clock of the column's.
     fn timestamp_text(&self, found: &ArrayRef) -> Result<ArrayRef, ConformError> {
         let text = self.cast(found, &Type::String)?;
-        let zone = match &self.column.zone {
-            Some(zone) => Some(self.zone(zone)?),
-            None => None,
-        };
-        let read = |text: &str| -> Result<i64, ConformError> {
-            if let Some(instant) = feat_kernel::time::Instant::parse(text) {
-                return Ok(instant.0);
-            }
-            let wall = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
-                .iter()
-                .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
-            match (wall, zone) {
-                (Some(wall), Some(zone)) => {
-                    earliest(zone, wall).ok_or_else(|| self.value(&format!("`{text}` is out of range")))
-                }
-                (Some(_), None) => Err(self.value(&format!(
-                    "`{text}` has no zone; say whose clock it is: `{}: timestamp in \"America/New_York\"`",
-                    self.column.name
-                ))),
-                (None, _) => Err(self.value(&format!("`{text}` is not written as `2025-01-01T10:00:00Z`"))),
-            }
-        };
+        let clock = Clock::new(self.column, Reader::Source);
+        let read = |text: &str| clock.instant(text).map_err(|reason| self.value(&reason));
         let micros: Int64Array = text
             .as_string::<i32>()
             .iter()
-            .map(|text| text.map(read).transpose())
+            .map(|text| text.map_or(Ok(None), read))
             .collect::<Result<_, _>>()?;
         Ok(Arc::new(micros.reinterpret_cast::<TimestampMicrosecondType>().with_timezone("UTC")))
     }

@@ -28,6 +28,7 @@ pub use builder::Builder;
 pub use raw::Raw;
 pub use records::Records;
 pub use rows::Rows;
+pub(crate) use times::Clock;
 pub use times::{Reader, with_times};
 
 use crate::plan::StoredColumn;

@@ -163,7 +163,9 @@ fn timestamps_of_any_unit_and_zone_become_microseconds() {
         ["1970-01-01T00:00:00Z"]
     );
     assert!(
-        x("timestamp?", StringArray::from(vec!["soon"])).unwrap_err().contains("`soon` is not written as")
+        x("timestamp?", StringArray::from(vec!["soon"]))
+            .unwrap_err()
+            .contains("`soon` is not a time such as")
     );
     assert!(x("timestamp?", Int64Array::from(vec![5])).unwrap_err().contains("to_timestamp_millis"));
 }

@@ -39,7 +39,7 @@ impl Reader {
 
 /// What tells the instants of a column's texts.
 #[derive(Clone, Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     column: String,
     reader: Reader,
     /// Whose wall clock texts without a zone show: its name, and itself if it is one that there is.
@@ -48,13 +48,13 @@ pub(super) struct Clock {
 
 impl Clock {
     /// Of `column`.
-    pub(super) fn new(column: &StoredColumn, reader: Reader) -> Self {
+    pub(crate) fn new(column: &StoredColumn, reader: Reader) -> Self {
         let zone = column.zone.as_ref().map(|zone| (zone.clone(), zone.parse().ok()));
         Self { column: column.name.clone(), reader, zone }
     }
 
     /// Microseconds UTC of what `text` writes; nothing of blanks.
-    pub(super) fn instant(&self, text: &str) -> Result<Option<i64>, String> {
+    pub(crate) fn instant(&self, text: &str) -> Result<Option<i64>, String> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(None);
