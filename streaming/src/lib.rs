@@ -26,7 +26,6 @@ pub mod error;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod operator;
-pub mod partitioner;
 pub mod runtime;
 pub mod source;
 

@@ -12,11 +12,6 @@ use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{Offset, Timestamp, TopicPartitionList};
 
-// The file and not its crate, which would link an engine.
-#[path = "../../streaming/src/partitioner.rs"]
-#[expect(unreachable_pub, reason = "public where it lives")]
-mod partitioner;
-
 /// For whatever a broker that runs does; a test that waits so long fails.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
@@ -302,42 +297,6 @@ fn a_second_producer_of_one_name_fences_the_first() {
     second.commit_transaction(SOON).unwrap();
     let committed = reader(broker, "fenced", 0, &[("isolation.level", "read_committed")]);
     assert_eq!(rows(&committed, 1)[0].1, "owner");
-}
-
-/// The partition of a key among so many.
-type Partition = fn(&[u8], u32) -> u32;
-
-#[test]
-fn records_lie_where_the_declared_partitioner_says() {
-    const PARTITIONS: u32 = 7;
-    let broker = broker();
-    let declared: [(&str, &str, Partition); 3] = [
-        ("murmur2", "murmur2_random", partitioner::murmur2_partition),
-        ("crc32", "consistent_random", partitioner::crc32_partition),
-        ("default", "", partitioner::crc32_partition),
-    ];
-    for (topic, setting, expected) in declared {
-        broker.create_topic(topic, PARTITIONS as i32, &[]);
-        let settings: &[_] = if setting.is_empty() { &[] } else { &[("partitioner", setting)] };
-        let producer = producer(broker, settings);
-        for number in 0..200u32 {
-            // Of every length modulo four, and with bytes above 127.
-            let key: Vec<u8> = (0..=number % 9).map(|place| (number * 37 + place * 11) as u8).collect();
-            producer.send(BaseRecord::to(topic).key(&key).payload("")).map_err(|(cause, _)| cause).unwrap();
-        }
-        producer.flush(SOON).unwrap();
-        let consumer = unassigned(broker, &[]);
-        let mut list = TopicPartitionList::new();
-        for partition in 0..PARTITIONS as i32 {
-            list.add_partition_offset(topic, partition, Offset::Offset(0)).unwrap();
-        }
-        consumer.assign(&list).unwrap();
-        for _ in 0..200 {
-            let message = next(&consumer).unwrap();
-            let key = message.key().unwrap();
-            assert_eq!(message.partition() as u32, expected(key, PARTITIONS), "{topic} {key:?}");
-        }
-    }
 }
 
 #[test]
