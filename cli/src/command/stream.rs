@@ -2,9 +2,6 @@
 
 #[cfg(feature = "kafka")]
 pub(crate) mod live;
-#[cfg(not(feature = "kafka"))]
-#[path = "stream/no_kafka.rs"]
-mod live;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -42,9 +39,18 @@ pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
             }
         }
         if stream.replay {
-            replay(&project, &store, &groups, &Options { chunk_keys: REPLAY_KEYS, ..options }).await
-        } else {
+            return replay(&project, &store, &groups, &Options { chunk_keys: REPLAY_KEYS, ..options }).await;
+        }
+        #[cfg(feature = "kafka")]
+        {
             live::run(&project, &store, &groups, &options, stream.until_end).await
+        }
+        #[cfg(not(feature = "kafka"))]
+        {
+            bail!(
+                "this build has no Kafka client: build it with `cargo build --release --features kafka`, or \
+                 replay files with `feat stream --replay --until-end`"
+            )
         }
     })?;
     if stream.json {
