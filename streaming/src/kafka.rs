@@ -39,6 +39,9 @@ pub use producer::Producer;
 use reader::Reader;
 pub use settings::Settings;
 
+/// A client that asks about topics and makes them.
+type Admin = AdminClient<DefaultClientContext>;
+
 /// How long a broker may take to answer at the start.
 const ANSWER: Duration = Duration::from_secs(15);
 
@@ -97,9 +100,10 @@ impl KafkaTopic {
             tokio::task::spawn_blocking(move || partitions(&consumer, &name, &brokers)).await.map_err(
                 |cause| TopicError::Internal { topic: topic.to_owned(), what: cause.to_string() },
             )??;
-        refuse_far_ahead(topic, &settings).await?;
+        let admin = settings.client()?;
+        refuse_far_ahead(topic, &admin).await?;
         if let Some(topic) = settings.dead_letters() {
-            DeadLetters::create(topic, &settings).await?;
+            DeadLetters::create(topic, &admin).await?;
         }
         let logs = (0..partitions).map(|partition| format!("kafka:{topic}/{partition}").into()).collect();
         Ok(Self { source: Arc::clone(source), topic: topic.to_owned(), logs, settings, until })
@@ -148,8 +152,7 @@ fn partitions(consumer: &BaseConsumer, topic: &str, brokers: &str) -> Result<usi
 }
 
 /// Refuses a topic that takes producers' timestamps from far ahead of time.
-async fn refuse_far_ahead(topic: &str, settings: &Settings) -> Result<(), TopicError> {
-    let admin: AdminClient<DefaultClientContext> = settings.client()?;
+async fn refuse_far_ahead(topic: &str, admin: &Admin) -> Result<(), TopicError> {
     let options = AdminOptions::new().request_timeout(Some(ANSWER));
     // A broker that does not let its settings be read cannot be asked; what it stamps is taken.
     let Ok(found) = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await else {

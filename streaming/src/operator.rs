@@ -164,8 +164,8 @@ impl Operator {
             *clock = self.folded_to(piece.log, *clock);
         }
         let clock = self.folded_to(piece.log, end.clock);
-        let Reached { next, clock: known, leader_epoch } = end;
-        let end = LogMark { next, clock: known, leader_epoch, checksum: piece.sum_before(next), ..before };
+        let Reached { next, clock: known } = end;
+        let end = LogMark { next, clock: known, checksum: piece.sum_before(next), ..before };
         Ok(Some(Chunk { piece, rows, of, entities, end, clock }))
     }
 

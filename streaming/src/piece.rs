@@ -66,7 +66,7 @@ impl Piece {
     /// How far the log is read before row `row`, which is not the first of the records.
     pub(crate) fn reached_before(&self, row: u32) -> Reached {
         let before = self.place.value(row as usize) as usize - 1;
-        Reached { next: self.offset(row), clock: Instant(self.known.value(before)), ..self.end }
+        Reached { next: self.offset(row), clock: Instant(self.known.value(before)) }
     }
 
     /// The fingerprint of the log before offset `offset`.

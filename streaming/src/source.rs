@@ -35,8 +35,6 @@ pub struct Reached {
     pub next: u64,
     /// The log's clock before it.
     pub clock: Instant,
-    /// The leader epoch of the record before it; -1 where the log has none.
-    pub leader_epoch: i32,
 }
 
 impl LogBatch {
@@ -44,7 +42,7 @@ impl LogBatch {
     pub fn consecutive(batch: RecordBatch, known: Int64Array, first: u64) -> Self {
         let next = first + known.len() as u64;
         let clock = known.values().last().map_or(Instant::MIN, |&known| Instant(known));
-        let end = Reached { next, clock, leader_epoch: -1 };
+        let end = Reached { next, clock };
         Self { log: 0, batch, known, offsets: (first..next).collect::<Vec<_>>().into(), end }
     }
 
@@ -62,7 +60,7 @@ impl LogBatch {
         }
         let known = self.known.slice(start, end - start);
         let reached = match known.values().last() {
-            Some(&clock) if to < self.end.next => Reached { next: to, clock: Instant(clock), ..self.end },
+            Some(&clock) if to < self.end.next => Reached { next: to, clock: Instant(clock) },
             _ => self.end,
         };
         Some(Self {

@@ -1,12 +1,11 @@
 //! Where records go that cannot be read: a compacted topic, one message a record.
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
-use super::{ANSWER, Settings, TopicError};
+use super::{ANSWER, Admin, Settings, TopicError};
 
 /// The topic that keeps what could not be read.
 ///
@@ -38,8 +37,7 @@ impl DeadLetters {
     }
 
     /// Makes the topic if it is not there.
-    pub(super) async fn create(topic: &str, settings: &Settings) -> Result<(), TopicError> {
-        let admin: AdminClient<DefaultClientContext> = settings.client()?;
+    pub(super) async fn create(topic: &str, admin: &Admin) -> Result<(), TopicError> {
         let new = NewTopic::new(topic, 1, TopicReplication::Fixed(-1)).set("cleanup.policy", "compact");
         let options = AdminOptions::new().operation_timeout(Some(ANSWER)).request_timeout(Some(ANSWER));
         let client = |cause| TopicError::client(topic, cause);

@@ -80,7 +80,7 @@ impl Reader {
                 .map_err(client)?;
             let records = Records::of(Arc::clone(source), &*log)
                 .map_err(|cause| TopicError::Columns { topic: topic.to_owned(), cause: Box::new(cause) })?;
-            let reached = Reached { next: mark.next, clock: mark.clock, leader_epoch: mark.leader_epoch };
+            let reached = Reached { next: mark.next, clock: mark.clock };
             let (known, offsets) = (Vec::new(), Vec::new());
             parts.push(Part { log, before: mark.next, reached, records, known, offsets, at_end: false });
         }
@@ -204,6 +204,6 @@ fn take(
             }
         }
     }
-    part.reached = Reached { next: offset + 1, clock, ..part.reached };
+    part.reached = Reached { next: offset + 1, clock };
     Ok(())
 }

@@ -200,9 +200,8 @@ impl Parts {
             if dice.is_multiple_of(5) && before < offset {
                 // Nothing but what is no row, which moves the position alone.
                 let (batch, known) = (one.batch.slice(0, 0), one.known.slice(0, 0));
-                let end = Reached { next: offset, ..parts[log].last().map_or(one.end, |before| before.end) };
                 let clock = parts[log].last().map_or(Instant::MIN, |before| before.end.clock);
-                let (end, offsets) = (Reached { clock, ..end }, one.offsets.slice(0, 0));
+                let (end, offsets) = (Reached { next: offset, clock }, one.offsets.slice(0, 0));
                 parts[log].push(LogBatch { log, batch, known, offsets, end });
             }
             parts[log].push(one);
