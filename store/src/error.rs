@@ -138,7 +138,7 @@ pub enum StoreError {
         what: String,
     },
     /// The server has no memory left. Nothing is half written.
-    #[error("Redis at `{at}` is out of memory: raise `maxmemory`, or drop views that nobody reads")]
+    #[error("Redis at `{at}` is out of memory: raise its `maxmemory`")]
     OutOfMemory {
         /// The address.
         at: String,

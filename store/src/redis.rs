@@ -8,7 +8,7 @@
 //!
 //! Keys are those of [`feat_kernel::layout`]. Redis has no order of keys, so a sorted set per
 //! partition holds the names of its entities: without it a sweep would walk over all keys of all views
-//! for each partition. It costs some 90 bytes an entity beside a blob of 1000, and is written in the
+//! for each partition. It costs some 110 bytes an entity beside a blob of 1000, and is written in the
 //! commit's own script, so it always tells the truth.
 //!
 //! **What a crash leaves.** A commit is whole or absent in memory, in the append-only file and on a

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use feat_tests::dice::Dice;
+use feat_tests::servers::kafka::{KafkaBroker, Options};
 use feat_tests::servers::redis::RedisServer;
 use feat_tests::servers::wait_for;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -73,16 +74,17 @@ fn orders(count: usize, dice: &mut Dice) -> Vec<Order> {
 }
 
 /// A project over `topic` whose history is `orders`.
-fn project(topic: &str, orders: &[Order], kafka: &str) -> tempfile::TempDir {
+fn project(topic: &str, orders: &[Order], more: &str) -> tempfile::TempDir {
+    project_at(&broker().bootstrap(), topic, orders, more)
+}
+
+fn project_at(brokers: &str, topic: &str, orders: &[Order], more: &str) -> tempfile::TempDir {
     let place = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| fs::write(place.path().join(name), text).expect("a file");
     write("shop.feat", &SPEC.replace("TOPIC", topic));
     let lines: Vec<&str> = orders.iter().map(|(_, order)| order.as_str()).collect();
     write("orders.jsonl", &lines.join("\n"));
-    write(
-        "feat.toml",
-        &format!("[project]\nname = \"shop\"\n[kafka]\nbrokers = \"{}\"\n{kafka}", broker().bootstrap()),
-    );
+    write("feat.toml", &format!("[project]\nname = \"shop\"\n[kafka]\nbrokers = \"{brokers}\"\n{more}"));
     place
 }
 
@@ -314,4 +316,30 @@ fn a_file_is_written_to_its_topic_and_a_signal_ends_the_stream() {
     assert!(output.status.success(), "{}", printed(&output));
     run(place.path(), "stream --until-end");
     assert_eq!(answers(place.path(), last), answers(replayed.path(), last));
+}
+
+#[test]
+fn who_one_is_to_the_broker_is_a_setting() {
+    let dice = &mut Dice::new(23);
+    let orders = orders(30, dice);
+    let topic = "shop.closed";
+    let login = Some(("feat".to_owned(), "hunter2".to_owned()));
+    let closed = KafkaBroker::start(Options { login, ..Options::default() });
+    closed.create_topic(topic, 1, &[("retention.ms", "-1")]);
+    let settings = |protocol: &str, password: &str| {
+        format!(
+            "\"security.protocol\" = \"{protocol}\"\n\"sasl.mechanism\" = \"PLAIN\"\n\
+             \"sasl.username\" = \"feat\"\n\"sasl.password\" = \"{password}\"\n"
+        )
+    };
+    let at = |more: &str| project_at(&closed.bootstrap(), topic, &orders, more);
+    let place = at(&settings("SASL_PLAINTEXT", "hunter2"));
+    assert!(run(place.path(), "produce orders").contains("30 records"));
+    run(place.path(), "stream --until-end");
+    assert_eq!(position(place.path()), 30);
+    let wrong = at(&settings("SASL_PLAINTEXT", "hunter3"));
+    let output = feat(wrong.path(), &words("stream --until-end"));
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    assert!(printed(&output).contains("no Kafka broker at") && !printed(&output).contains("hunter3"));
+    refused(at(&settings("SASL_SSL", "hunter2")).path(), "stream --until-end", &["[kafka]", "OpenSSL"]);
 }
