@@ -102,7 +102,11 @@ impl Cursor {
             let packing = &desk.join.packing;
             let places = batch.column(0).as_primitive::<Decimal128Type>().clone();
             let batch = packing.unpack(&batch)?;
-            let page = Arc::new(RowPage { rows: Rows::new(&packing.view, &batch), batch });
+            let rows = match &desk.lookup {
+                Some(_) => Rows::places(&batch),
+                None => Rows::new(&packing.view, &batch),
+            };
+            let page = Arc::new(RowPage { rows, batch });
             self.batch = Some(RowBatch { places, page, next: 0 });
         }
     }
@@ -172,13 +176,15 @@ struct Answers {
 impl Desk {
     /// Nothing on it.
     pub(crate) fn new(join: Join) -> Self {
+        let lookup = Lookup::of(&join.packing.view);
         Self {
             alone: join.packing.keys == place::KeyHash::OneToOne,
-            lookup: Lookup::of(&join.packing.view),
             answers: Answers {
-                columns: join.outputs.iter().map(|_| Vec::new()).collect(),
+                // A row that is looked up is copied from where it stands.
+                columns: if lookup.is_some() { Vec::new() } else { vec![Vec::new(); join.outputs.len()] },
                 ..Answers::default()
             },
+            lookup,
             join,
             hash: None,
             keys: Vec::new(),
@@ -339,15 +345,17 @@ impl Desk {
     /// The answers since the last batch, one column per output. Everything has been settled.
     pub(crate) fn columns(&mut self) -> Result<Vec<ArrayRef>, BatchError> {
         let outputs = &self.join.outputs;
-        let Answers { columns, found, .. } = std::mem::take(&mut self.answers);
-        self.answers.columns = outputs.iter().map(|_| Vec::new()).collect();
+        let Answers { count, columns, found } = &mut self.answers;
+        *count = 0;
         match &self.lookup {
-            Some(lookup) => found.columns(lookup, outputs),
-            None => Ok(columns
-                .iter()
-                .zip(outputs.iter())
-                .map(|(values, slot)| column::array(&slot.ty, values))
-                .collect()),
+            Some(lookup) => std::mem::take(found).columns(lookup, outputs),
+            None => {
+                let arrays = columns.iter().zip(outputs.iter());
+                let arrays = arrays.map(|(values, slot)| column::array(&slot.ty, values)).collect();
+                // Emptied, not dropped: the next batch has as many.
+                columns.iter_mut().for_each(Vec::clear);
+                Ok(arrays)
+            }
         }
     }
 }

@@ -102,6 +102,18 @@ pub(crate) fn check<A: Aggregate>(aggregate: &A, tiles: &[Vec<Row>; 3]) -> Resul
     Ok(())
 }
 
+/// Tries whether two forms of one aggregate keep the same bytes and give the same values.
+pub(crate) fn check_same<A: Aggregate, B: Aggregate>(
+    one: &A,
+    other: &B,
+    tiles: &[Vec<Row>; 3],
+) -> Result<(), TestCaseError> {
+    let (left, right) = (aggregate_in_turns(one, tiles), aggregate_in_turns(other, tiles));
+    prop_assert_eq!(bytes(one, &left), bytes(other, &right));
+    prop_assert_eq!(one.finish(&left, WINDOW), other.finish(&right, WINDOW));
+    Ok(())
+}
+
 /// Half of the rows arrive as rows and half as tiles.
 fn aggregate_in_turns<A: Aggregate>(aggregate: &A, tiles: &[Vec<Row>; 3]) -> A::State {
     let mut state = fold(aggregate, &tiles[1]);

@@ -141,14 +141,23 @@ impl Rows {
     pub fn new(view: &View, batch: &RecordBatch) -> Self {
         let first = 6 + view.args.len();
         Self {
+            args: view.args.iter().enumerate().map(|(at, ty)| Arg::new(batch.column(6 + at), ty)).collect(),
+            masks: (0..view.masks).map(|at| batch.column(first + at).as_boolean().clone()).collect(),
+            ..Self::places(batch)
+        }
+    }
+
+    /// The same without arguments and masks, for who asks for none: nothing is copied out of Arrow.
+    pub fn places(batch: &RecordBatch) -> Self {
+        Self {
             key: batch.column(0).as_binary().clone(),
             known: batch.column(1).as_primitive::<Int64Type>().clone(),
             tau: batch.column(2).as_primitive::<Int64Type>().clone(),
             tie: batch.column(3).as_binary().clone(),
             id: batch.column(4).as_binary().clone(),
             pass: batch.column(5).as_boolean().clone(),
-            args: view.args.iter().enumerate().map(|(at, ty)| Arg::new(batch.column(6 + at), ty)).collect(),
-            masks: (0..view.masks).map(|at| batch.column(first + at).as_boolean().clone()).collect(),
+            args: Vec::new(),
+            masks: Vec::new(),
         }
     }
 

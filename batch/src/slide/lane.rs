@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
+use feat_kernel::agg::content::Word;
 use feat_kernel::agg::{Aggregate, Outcome, Part, Typed};
 use feat_kernel::value::Value;
 use feat_kernel::view::Cell;
@@ -21,7 +22,9 @@ pub(super) trait Lane: Debug + Send {
 
 /// The lane of cell `cell`.
 pub(super) fn lane(layout: &Layout, cell: usize) -> Box<dyn Lane> {
-    layout.view.cells[cell].aggregator.typed(Start { layout, cell })
+    let Cell { aggregator, args, .. } = &layout.view.cells[cell];
+    let word = args.first().and_then(|&arg| Word::of(&layout.view.args[arg]));
+    aggregator.typed(word, Start { layout, cell })
 }
 
 struct Start<'a> {
@@ -189,7 +192,10 @@ impl<A: Aggregate> CellLane<A> {
         let mut overflows = 0;
         for &(output, part) in &held.outputs {
             match self.aggregate.finish_part(state, interval, part) {
-                Outcome::Value(value) => answers[output][answer] = value,
+                // What was there is null, and needs no look.
+                Outcome::Value(value) => {
+                    std::mem::forget(std::mem::replace(&mut answers[output][answer], value))
+                }
                 Outcome::Overflow => overflows += 1,
             }
         }

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::call::Call;
+use super::content::{Content, Over};
 use super::kept::Kept;
 use super::{Aggregate, Aggregator, BindError, Bound, Class, Input, Outcome, Signature};
 use crate::codec::{CodecError, Reader};
@@ -42,7 +43,7 @@ pub(super) const LAST: Signature = Signature {
 fn bind(edge: Edge, args: &[Slot], params: &[(String, Value)]) -> Result<Bound, BindError> {
     let ty: &Type = Call::of_one(args, params)?.arg(0, "a value", |_| true)?;
     Ok(Bound {
-        aggregator: Aggregator::Edge(edge),
+        aggregator: Aggregator::Edge(Over::new(edge)),
         result: Slot::nullable(ty.clone()),
         class: Class::Ordered,
     })
@@ -56,44 +57,44 @@ impl Edge {
     }
 }
 
-impl Aggregate for Edge {
-    type State = Option<Kept>;
+impl<C: Content> Aggregate for Over<Edge, C> {
+    type State = Option<Kept<C>>;
 
     const ORDERED: bool = true;
 
     #[inline]
-    fn update(&self, state: &mut Option<Kept>, input: Input<'_>) {
-        if input.x.is_null() && *self != Self::Latest {
+    fn update(&self, state: &mut Option<Kept<C>>, input: Input<'_>) {
+        if input.x.is_null() && self.which != Edge::Latest {
             return;
         }
         match state {
-            Some(kept) if !self.wins(kept.order_of(input)) => {}
+            Some(kept) if !self.which.wins(kept.order_of(input)) => {}
             _ => *state = Some(Kept::new(input)),
         }
     }
 
     #[inline]
-    fn merge(&self, into: &mut Option<Kept>, from: &Option<Kept>) {
+    fn merge(&self, into: &mut Option<Kept<C>>, from: &Option<Kept<C>>) {
         if let Some(row) = from
-            && into.as_ref().is_none_or(|kept| self.wins(row.cmp(kept)))
+            && into.as_ref().is_none_or(|kept| self.which.wins(row.cmp(kept)))
         {
             into.clone_from(from);
         }
     }
 
     #[inline]
-    fn finish(&self, state: &Option<Kept>, _window: Interval) -> Outcome {
-        Outcome::Value(state.as_ref().map_or(Value::Null, |kept| kept.value().clone()))
+    fn finish(&self, state: &Option<Kept<C>>, _window: Interval) -> Outcome {
+        Outcome::Value(state.as_ref().map_or(Value::Null, Kept::value))
     }
 
-    fn encode(&self, state: &Option<Kept>, out: &mut Vec<u8>) {
+    fn encode(&self, state: &Option<Kept<C>>, out: &mut Vec<u8>) {
         out.push(u8::from(state.is_some()));
         if let Some(kept) = state {
             kept.encode(out);
         }
     }
 
-    fn decode(&self, from: &mut Reader<'_>) -> Result<Option<Kept>, CodecError> {
+    fn decode(&self, from: &mut Reader<'_>) -> Result<Option<Kept<C>>, CodecError> {
         match from.u8()? {
             0 => Ok(None),
             1 => Ok(Some(Kept::decode(from)?)),
@@ -101,7 +102,7 @@ impl Aggregate for Edge {
         }
     }
 
-    fn heap_size(&self, state: &Option<Kept>) -> usize {
+    fn heap_size(&self, state: &Option<Kept<C>>) -> usize {
         state.as_ref().map_or(0, Kept::heap_size)
     }
 }
@@ -110,6 +111,7 @@ impl Aggregate for Edge {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::content::Finite;
     use super::*;
     use crate::laws::{self, Row};
 
@@ -119,13 +121,23 @@ mod tests {
         #[test]
         fn edges_keep_the_laws(
             ints in laws::tiles(laws::ints()),
+            floats in laws::tiles(laws::floats()),
             strings in laws::tiles(laws::strings()),
             noise in laws::noise(),
         ) {
             for edge in [Edge::First, Edge::Last, Edge::Latest] {
-                laws::check(&edge, &ints)?;
-                laws::check(&edge, &strings)?;
-                laws::check_bytes(&edge, &noise)?;
+                let any = Over::<_, Value>::new(edge);
+                laws::check(&any, &ints)?;
+                laws::check(&any, &strings)?;
+                laws::check_bytes(&any, &noise)?;
+            }
+            for edge in [Edge::First, Edge::Last] {
+                let any = Over::<_, Value>::new(edge);
+                laws::check(&any.keeping::<i64>(), &ints)?;
+                laws::check(&any.keeping::<Finite>(), &floats)?;
+                laws::check_bytes(&any.keeping::<i64>(), &noise)?;
+                laws::check_same(&any, &any.keeping::<i64>(), &ints)?;
+                laws::check_same(&any, &any.keeping::<Finite>(), &floats)?;
             }
         }
     }
@@ -134,7 +146,10 @@ mod tests {
     fn the_tie_break_decides_between_rows_of_one_instant() {
         let row = |x, tau, tie: u8| Row { x, y: Value::Null, tau, tie: vec![tie] };
         let rows = [row(Value::Int(1), 5, 1), row(Value::Int(2), 5, 0), row(Value::Null, 6, 0)];
-        let answer = |edge: Edge| edge.finish(&laws::fold(&edge, &rows), laws::WINDOW);
+        let answer = |edge| {
+            let edge = Over::<_, Value>::new(edge);
+            edge.finish(&laws::fold(&edge, &rows), laws::WINDOW)
+        };
         assert_eq!(answer(Edge::First), Outcome::Value(Value::Int(2)));
         assert_eq!(answer(Edge::Last), Outcome::Value(Value::Int(1)));
         assert_eq!(answer(Edge::Latest), Outcome::NULL);

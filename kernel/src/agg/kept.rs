@@ -2,18 +2,19 @@
 
 use std::cmp::Ordering;
 
+use super::content::Content;
 use super::{Input, Place};
 use crate::codec::{CodecError, Reader, put_bytes, put_value, put_zigzag};
 use crate::time::Instant;
-use crate::value::{Value, ValueRef};
+use crate::value::Value;
 
 /// A row's place in the row order, and the value it gave. Ordered by place; rows at one place are
 /// equal in all that the group reads, so the value after it only makes the order total.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Kept {
+pub struct Kept<C = Value> {
     tau: Instant,
     tie: Tie,
-    value: Value,
+    value: C,
 }
 
 /// Tie-break bytes. Those of an integer and a float fit without a place on the heap, which is what
@@ -75,21 +76,22 @@ impl Ord for Tie {
     }
 }
 
-impl Kept {
+impl<C: Content> Kept<C> {
     pub(super) fn new(input: Input<'_>) -> Self {
         let Place { tau, tie } = input.at;
-        Self { tau, tie: Tie::new(tie), value: input.x.to_value() }
+        Self { tau, tie: Tie::new(tie), value: C::of(input.x) }
     }
 
     /// How the row of `input` compares with it.
     #[inline]
     pub(super) fn order_of(&self, input: Input<'_>) -> Ordering {
         let place = Place { tau: self.tau, tie: self.tie.bytes() };
-        input.at.cmp(&place).then_with(|| compare(input.x, &self.value))
+        input.at.cmp(&place).then_with(|| C::compare(input.x, &self.value))
     }
 
-    pub(super) fn value(&self) -> &Value {
-        &self.value
+    #[inline]
+    pub(super) fn value(&self) -> Value {
+        self.value.to_value()
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
@@ -100,25 +102,13 @@ impl Kept {
 
     pub(super) fn decode(from: &mut Reader<'_>) -> Result<Self, CodecError> {
         let tau = Instant(from.zigzag()?);
-        Ok(Self { tau, tie: Tie::new(from.bytes()?), value: from.value()? })
+        let tie = Tie::new(from.bytes()?);
+        let value = C::from_value(from.value()?);
+        Ok(Self { tau, tie, value: value.ok_or_else(|| CodecError::invalid("value of a row"))? })
     }
 
     pub(super) fn heap_size(&self) -> usize {
-        self.tie.heap_size() + value_heap_size(&self.value)
-    }
-}
-
-/// `x` against `with`, in the order of values, without a copy of either but for nested ones.
-#[inline]
-pub(super) fn compare(x: ValueRef<'_>, with: &Value) -> Ordering {
-    match (x, with) {
-        (ValueRef::Int(a), Value::Int(b)) => a.cmp(b),
-        (ValueRef::Float(a), Value::Float(b)) => a.total_cmp(b),
-        (ValueRef::Decimal(a), Value::Decimal(b)) => a.cmp(b),
-        (ValueRef::Str(a), Value::Str(b)) => a.as_bytes().cmp(b.as_bytes()),
-        (ValueRef::Bytes(a), Value::Bytes(b)) => a.cmp(b),
-        (ValueRef::Nested(a), b) => a.cmp(b),
-        (a, b) => a.to_value().cmp(b),
+        self.tie.heap_size() + self.value.heap_size()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::call::Call;
-use super::kept::{compare, value_heap_size};
+use super::content::{Content, Over};
 use super::{Aggregate, Aggregator, BindError, Bound, Class, Input, Outcome, Signature};
 use crate::codec::{CodecError, Reader, put_value};
 use crate::types::{Slot, Type};
@@ -41,7 +41,7 @@ pub(super) const MAX: Signature = Signature {
 fn bind(extreme: Extreme, args: &[Slot], params: &[(String, Value)]) -> Result<Bound, BindError> {
     let ty = Call::of_one(args, params)?.arg(0, "a type with an order", Type::is_ordered)?;
     Ok(Bound {
-        aggregator: Aggregator::Extreme(extreme),
+        aggregator: Aggregator::Extreme(Over::new(extreme)),
         result: Slot::nullable(ty.clone()),
         class: Class::Exact,
     })
@@ -55,44 +55,46 @@ impl Extreme {
     }
 }
 
-impl Aggregate for Extreme {
-    type State = Option<Value>;
+impl<C: Content> Aggregate for Over<Extreme, C> {
+    type State = Option<C>;
 
     #[inline]
-    fn update(&self, state: &mut Option<Value>, input: Input<'_>) {
+    fn update(&self, state: &mut Option<C>, input: Input<'_>) {
         if input.x.is_null() {
             return;
         }
         match state {
-            Some(best) if !self.wins(compare(input.x, best)) => {}
-            _ => *state = Some(input.x.to_value()),
+            Some(best) if !self.which.wins(C::compare(input.x, best)) => {}
+            _ => *state = Some(C::of(input.x)),
         }
     }
 
     #[inline]
-    fn merge(&self, into: &mut Option<Value>, from: &Option<Value>) {
+    fn merge(&self, into: &mut Option<C>, from: &Option<C>) {
         if let Some(value) = from
-            && into.as_ref().is_none_or(|best| self.wins(value.cmp(best)))
+            && into.as_ref().is_none_or(|best| self.which.wins(value.cmp(best)))
         {
             *into = Some(value.clone());
         }
     }
 
     #[inline]
-    fn finish(&self, state: &Option<Value>, _window: Interval) -> Outcome {
-        Outcome::Value(state.clone().unwrap_or(Value::Null))
+    fn finish(&self, state: &Option<C>, _window: Interval) -> Outcome {
+        Outcome::Value(state.as_ref().map_or(Value::Null, C::to_value))
     }
 
-    fn encode(&self, state: &Option<Value>, out: &mut Vec<u8>) {
-        put_value(out, state.as_ref().map_or(ValueRef::Null, Value::as_ref));
+    fn encode(&self, state: &Option<C>, out: &mut Vec<u8>) {
+        put_value(out, state.as_ref().map_or(ValueRef::Null, C::as_ref));
     }
 
-    fn decode(&self, from: &mut Reader<'_>) -> Result<Option<Value>, CodecError> {
-        Ok(Some(from.value()?).filter(|value| !value.is_null()))
+    fn decode(&self, from: &mut Reader<'_>) -> Result<Option<C>, CodecError> {
+        let value = Some(from.value()?).filter(|value| !value.is_null());
+        let kept = |value| C::from_value(value).ok_or_else(|| CodecError::invalid("value of a state"));
+        value.map(kept).transpose()
     }
 
-    fn heap_size(&self, state: &Option<Value>) -> usize {
-        state.as_ref().map_or(0, value_heap_size)
+    fn heap_size(&self, state: &Option<C>) -> usize {
+        state.as_ref().map_or(0, C::heap_size)
     }
 }
 
@@ -100,6 +102,7 @@ impl Aggregate for Extreme {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::content::Finite;
     use super::*;
     use crate::laws;
 
@@ -114,10 +117,17 @@ mod tests {
             noise in laws::noise(),
         ) {
             for extreme in [Extreme::Min, Extreme::Max] {
-                laws::check(&extreme, &ints)?;
-                laws::check(&extreme, &floats)?;
-                laws::check(&extreme, &strings)?;
-                laws::check_bytes(&extreme, &noise)?;
+                let any = Over::<_, Value>::new(extreme);
+                laws::check(&any, &ints)?;
+                laws::check(&any, &floats)?;
+                laws::check(&any, &strings)?;
+                laws::check_bytes(&any, &noise)?;
+                laws::check(&any.keeping::<i64>(), &ints)?;
+                laws::check(&any.keeping::<Finite>(), &floats)?;
+                laws::check_bytes(&any.keeping::<i64>(), &noise)?;
+                laws::check_bytes(&any.keeping::<Finite>(), &noise)?;
+                laws::check_same(&any, &any.keeping::<i64>(), &ints)?;
+                laws::check_same(&any, &any.keeping::<Finite>(), &floats)?;
             }
         }
     }
@@ -125,7 +135,8 @@ mod tests {
     #[test]
     fn strings_are_ordered_by_their_bytes() {
         let rows = laws::rows_of(["é", "z", "Z", ""].map(|text| Value::Str(text.into())));
-        assert_eq!(laws::fold(&Extreme::Min, &rows), Some(Value::Str("".into())));
-        assert_eq!(laws::fold(&Extreme::Max, &rows), Some(Value::Str("é".into())));
+        let of = |extreme| laws::fold(&Over::<_, Value>::new(extreme), &rows);
+        assert_eq!(of(Extreme::Min), Some(Value::Str("".into())));
+        assert_eq!(of(Extreme::Max), Some(Value::Str("é".into())));
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod approx_distinct;
 mod call;
+pub mod content;
 pub mod count;
 pub mod distinct;
 pub mod first_last;
@@ -19,6 +20,7 @@ pub mod ratio;
 pub mod share;
 pub mod sum;
 
+use self::content::{Finite, Word};
 use crate::codec::{CodecError, Reader};
 use crate::time::Instant;
 use crate::types::{Slot, Type};
@@ -238,8 +240,22 @@ macro_rules! aggregates {
         }
 
         impl Aggregator {
-            /// Does `work` for the aggregate itself, without the enums.
-            pub fn typed<T: Typed>(&self, work: T) -> T::Output {
+            /// Does `work` for the aggregate itself, without the enums. `word`: what the first
+            /// argument's values are, where states may be kept as such.
+            pub fn typed<T: Typed>(&self, word: Option<Word>, work: T) -> T::Output {
+                use first_last::Edge::Latest;
+                match (self, word) {
+                    (Self::Extreme(over), Some(Word::Int)) => return work.over(over.keeping::<i64>()),
+                    (Self::Extreme(over), Some(Word::Float)) => return work.over(over.keeping::<Finite>()),
+                    // The newest row may be one whose value is null, which is no number.
+                    (Self::Edge(over), Some(Word::Int)) if over.which != Latest => {
+                        return work.over(over.keeping::<i64>());
+                    }
+                    (Self::Edge(over), Some(Word::Float)) if over.which != Latest => {
+                        return work.over(over.keeping::<Finite>());
+                    }
+                    _ => {}
+                }
                 match self {
                     $(Self::$variant(aggregate) => work.over(aggregate.clone()),)+
                 }
@@ -339,9 +355,9 @@ aggregates! {
     /// A mean.
     Mean(mean::Mean): mean::AVG;
     /// The least or greatest value.
-    Extreme(min_max::Extreme): min_max::MIN | min_max::MAX;
+    Extreme(content::Over<min_max::Extreme>): min_max::MIN | min_max::MAX;
     /// One row's value.
-    Edge(first_last::Edge): first_last::FIRST | first_last::LAST;
+    Edge(content::Over<first_last::Edge>): first_last::FIRST | first_last::LAST;
     /// Several rows' values.
     Run(first_n::Run): first_n::FIRST_N | first_n::LAST_N;
     /// A variance or standard deviation.
@@ -372,7 +388,7 @@ impl Aggregator {
 
     /// The newest row's value, null or not: what a row lookup answers. Not in [`signatures`].
     pub fn latest() -> Self {
-        Self::Edge(first_last::Edge::Latest)
+        Self::Edge(content::Over::new(first_last::Edge::Latest))
     }
 }
 
