@@ -4,19 +4,27 @@
 //! cargo bench -p feat-tests -- compile
 //! cargo bench -p feat-tests -- lookup DATA_DIR
 //! cargo bench -p feat-tests -- replay DATA_DIR
+//! cargo bench -p feat-tests --features cluster -- cluster
 //! ```
 //!
-//! `DATA_DIR` is what `clicks/generate.py` writes, `replay` with its `--json`. Beside other programs
+//! `DATA_DIR` is what `clicks/generate.py` writes, `replay` with its `--json`; `cluster`
+//! starts its servers, as `tests/servers` finds them. Beside other programs
 //! feat is measured by `compare.py`. Nothing here is asserted: machines differ.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 mod clicks;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod compile;
 mod lookup;
 mod replay;
 mod stopwatch;
 
 use std::path::PathBuf;
+
+/// That of the binary, which is what users run.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<(), String> {
     // Cargo says `--bench` to every bench.
@@ -31,6 +39,8 @@ fn main() -> Result<(), String> {
         ("compile", _) => compile::measure(),
         ("lookup", Some(data)) => runtime.block_on(lookup::measure(&data)),
         ("replay", Some(data)) => runtime.block_on(replay::measure(&data)),
-        _ => Err("say which work: compile, lookup DATA_DIR, replay DATA_DIR".to_owned()),
+        #[cfg(feature = "cluster")]
+        ("cluster", _) => runtime.block_on(cluster::measure()),
+        _ => Err("say which work: compile, lookup DATA_DIR, replay DATA_DIR, cluster".to_owned()),
     }
 }
