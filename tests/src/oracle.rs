@@ -76,7 +76,7 @@ impl std::fmt::Display for Answer {
 pub type Answers = Vec<(String, Answer)>;
 
 /// A specification with the logs of its sources.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Oracle {
     spec: OracleSpec,
     logs: BTreeMap<String, Log>,

@@ -57,7 +57,8 @@ fn keys(spec: &OracleSpec, group: &Group) -> Vec<(String, String)> {
     let source = spec.sources.iter().find(|source| source.name == group.source);
     let ty = |key: &String| {
         let column = source.into_iter().flat_map(|source| &source.columns).find(|column| column.name == *key);
-        column.map_or_else(String::new, |column| column.ty.clone())
+        // A row may lack its key, an entity does not.
+        column.map_or_else(String::new, |column| column.ty.trim_end_matches('?').to_owned())
     };
     group.inputs().iter().zip(&group.key).map(|(input, key)| (input.clone(), ty(key))).collect()
 }

@@ -55,12 +55,22 @@ impl Log {
     /// record. The clock is the running maximum of those; a row is known when it says so, and never
     /// before its clock.
     pub fn stamped(source: &Source, rows: &[(i64, Map<String, Json>)]) -> Self {
-        let mut clock = i64::MIN;
+        let clocks = rows.iter().scan(i64::MIN, |clock, (stamp, _)| {
+            *clock = (*clock).max(*stamp);
+            Some(*clock)
+        });
+        Self::clocked(source, clocks.zip(rows.iter().map(|(_, row)| row)))
+    }
+
+    /// Rows with the clock of the log at each: a part of a log's rows, or those of several logs, each of
+    /// which has a clock of its own. Their order means nothing.
+    pub fn clocked<'a>(source: &Source, rows: impl Iterator<Item = (i64, &'a Map<String, Json>)>) -> Self {
         let mut log = Self { rows: Vec::new(), clocks: Vec::new() };
-        for (stamp, json) in rows {
-            clock = clock.max(*stamp);
+        for (clock, json) in rows {
             log.clocks.push(clock);
-            log.rows.push(row(source, json, declared(source, json).unwrap_or(clock).max(clock)));
+            // What declares nothing is known when the log says so, be its time yet to come.
+            let said = source.known.as_ref().and_then(|_| declared(source, json));
+            log.rows.push(row(source, json, said.map_or(clock, |said| said.max(clock))));
         }
         log
     }

@@ -183,6 +183,17 @@ fn a_log_with_clocks_makes_no_row_known_before_its_clock() {
 }
 
 #[test]
+fn a_row_that_declares_nothing_is_known_when_its_log_says_so() {
+    let spec: OracleSpec = self::spec(one(&json!({}), &features(&[("sum", json!({}))])));
+    // Two logs, each with its own clock; the second row's time is yet to come.
+    let rows = [(20, event(1, 1, 1, 1)), (5, event(2, 10, 30, 1))];
+    let rows = rows.iter().map(|(clock, row)| (clock * 1_000_000, row.as_object().unwrap()));
+    let log = Log::clocked(&spec.sources[0], rows);
+    assert_eq!((log.known(0), log.tau(0)), (20_000_000, 1_000_000));
+    assert_eq!((log.known(1), log.tau(1)), (5_000_000, 5_000_000));
+}
+
+#[test]
 fn labels_look_forward_and_wait_until_their_window_has_passed() {
     let mut text = one(&json!({}), &features(&[]));
     text["labels"] = json!([{"name": "l", "source": "events", "key": ["user"], "features": [
