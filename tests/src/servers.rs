@@ -60,7 +60,8 @@ impl Process {
         // The pipe's other end closes with this process, even by SIGKILL. A parent's death signal
         // would need unsafe code, and would come when the thread that spawned ends.
         let watch = Command::new("sh")
-            .args(["-c", "read -r _; kill -9 \"$1\"; sleep 1; rm -rf \"$2\"", "watch"])
+            // An interrupt from the keyboard is for the test alone, whose end is then noticed here.
+            .args(["-c", "trap '' INT; read -r _; kill -9 \"$1\"; sleep 1; rm -rf \"$2\"", "watch"])
             .arg(server.id().to_string())
             .arg(folder)
             .stdin(Stdio::piped())
