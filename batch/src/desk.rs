@@ -347,15 +347,13 @@ impl Desk {
         let outputs = &self.join.outputs;
         let Answers { count, columns, found } = &mut self.answers;
         *count = 0;
-        match &self.lookup {
-            Some(lookup) => std::mem::take(found).columns(lookup, outputs),
-            None => {
-                let arrays = columns.iter().zip(outputs.iter());
-                let arrays = arrays.map(|(values, slot)| column::array(&slot.ty, values)).collect();
-                // Emptied, not dropped: the next batch has as many.
-                columns.iter_mut().for_each(Vec::clear);
-                Ok(arrays)
-            }
+        if let Some(lookup) = &self.lookup {
+            return std::mem::take(found).columns(lookup, outputs);
         }
+        let arrays = columns.iter().zip(outputs.iter());
+        let arrays = arrays.map(|(values, slot)| column::array(&slot.ty, values)).collect();
+        // Emptied, not dropped: the next batch has as many.
+        columns.iter_mut().for_each(Vec::clear);
+        Ok(arrays)
     }
 }

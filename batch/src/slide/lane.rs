@@ -194,7 +194,7 @@ impl<A: Aggregate> CellLane<A> {
             match self.aggregate.finish_part(state, interval, part) {
                 // What was there is null, and needs no look.
                 Outcome::Value(value) => {
-                    std::mem::forget(std::mem::replace(&mut answers[output][answer], value))
+                    std::mem::forget(std::mem::replace(&mut answers[output][answer], value));
                 }
                 Outcome::Overflow => overflows += 1,
             }

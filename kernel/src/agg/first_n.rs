@@ -108,7 +108,7 @@ impl Aggregate for Run {
     }
 
     fn finish(&self, state: &Vec<Kept>, _window: Interval) -> Outcome {
-        Outcome::Value(Value::List(state.iter().map(|kept| kept.value()).collect()))
+        Outcome::Value(Value::List(state.iter().map(Kept::value).collect()))
     }
 
     fn encode(&self, state: &Vec<Kept>, out: &mut Vec<u8>) {

@@ -132,6 +132,13 @@ fn redis_cpu(redis: &RedisServer) -> f64 {
     field("used_cpu_sys:") + field("used_cpu_user:")
 }
 
+/// Microseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "an event of a live topic happens now")]
+fn now() -> Result<i64> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(text)?;
+    Ok(now.as_micros() as i64)
+}
+
 /// From the append of an event to the first lookup that counts it, one event at a time.
 async fn latency(
     broker: &KafkaBroker,
@@ -158,10 +165,9 @@ async fn latency(
         let schema = Schema::new(vec![Field::new("user_id", DataType::Int64, true)]);
         let asked = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(Int64Array::from(vec![user]))]);
         let inputs = Inputs::from_batch(&service, &asked.map_err(text)?, "the bench").map_err(text)?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(text)?;
         let start = Clock::now();
         // An event happens a little before it is appended.
-        send(&producer, user, user, Instant(now.as_micros() as i64 - 1000)).await?;
+        send(&producer, user, user, Instant(now()? - 1000)).await?;
         while start.elapsed() < PATIENCE {
             let answer = catalog.lookup(&service, &inputs, None, Instant::MIN).await;
             // Until the view has begun there is nothing to ask.
