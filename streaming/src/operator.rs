@@ -1,11 +1,12 @@
 //! One partition of one view: what a chunk of the log does to its blobs and its marker.
 //!
 //! ```text
-//!  Piece ──chunk──► keys to read ──apply(blobs)──► Commit ──► store ──► applied | conflict
+//!  Piece ──chunk──► keys to read ──apply(blobs)──► Commit ──sent──► store ──► landed | conflict
 //! ```
 //!
 //! The operator does no I/O: a worker moves its reads and commits, so that those of many operators
-//! share a round trip. A blob is advanced to the clock of its entity's last record, not to that of
+//! share a round trip. While a commit is under way the next chunk is applied to what it leaves behind,
+//! and is thrown away if the commit met another marker. A blob is advanced to the clock of its entity's last record, not to that of
 //! the chunk: what is stored is a function of the log alone, whatever the chunks were.
 
 use std::collections::HashMap;
@@ -39,7 +40,32 @@ pub struct Operator {
     /// Of each log a later place that no row led to: committed with the next rows.
     ahead: Vec<Option<LogMark>>,
     cache: Cache,
+    /// The commit that is under way, whose marker is the one above.
+    flight: Option<Flight>,
     pub(crate) sweep: Sweep,
+}
+
+/// A commit of which it is not known yet whether it was applied. The next chunk is worked on as if it
+/// was, and is worked on again if it was not.
+#[derive(Debug)]
+struct Flight {
+    /// What is in the store without it: the marker, its bytes, and how far this run had read.
+    marker: Marker,
+    stored: Option<Bytes>,
+    ahead: Vec<Option<LogMark>>,
+    /// The entities that it writes, none where it deletes one: newer than what the store would say.
+    blobs: HashMap<Bytes, Option<(Blob, usize)>>,
+    /// What it counts once it is applied.
+    counts: Counted,
+}
+
+/// What became of rows and entities in one commit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counted {
+    /// What became of waiting rows.
+    pub(crate) folded: Folded,
+    /// How many idle entities were deleted.
+    pub(crate) swept: u64,
 }
 
 /// The next rows of a partition, few enough for one commit.
@@ -76,15 +102,7 @@ pub(crate) struct Pending {
     bytes: Bytes,
     blobs: Vec<(Bytes, Blob, usize)>,
     idle: Vec<Bytes>,
-    /// What became of waiting rows.
-    pub(crate) folded: Folded,
-}
-
-impl Pending {
-    /// How many idle entities are deleted.
-    pub(crate) fn swept(&self) -> u64 {
-        self.idle.len() as u64
-    }
+    folded: Folded,
 }
 
 impl Operator {
@@ -103,7 +121,9 @@ impl Operator {
         let marker = Marker::default();
         let sweep = Sweep::new(&view, marker.clock());
         let (cache, ahead) = (Cache::new(cache), vec![None; logs.len()]);
-        let mut operator = Self { view, id, partition, logs, marker, stored: None, ahead, cache, sweep };
+        let flight = None;
+        let mut operator =
+            Self { view, id, partition, logs, marker, stored: None, ahead, cache, flight, sweep };
         operator.adopt(stored)?;
         operator.sweep = Sweep::new(&operator.view, operator.marker.clock());
         Ok(operator)
@@ -171,11 +191,25 @@ impl Operator {
 
     /// What has to be read for `chunk`: the entities that are not at hand.
     pub fn missing(&self, chunk: &Chunk<'_>) -> Read {
-        let missing = chunk.entities.iter().filter(|(key, _)| !self.cache.contains(key));
+        let missing = chunk.entities.iter().filter(|(key, _)| !self.is_at_hand(key));
         Read {
             view: Arc::clone(&self.id),
             partition: self.partition,
             keys: missing.map(|(key, _)| Bytes::copy_from_slice(key)).collect(),
+        }
+    }
+
+    /// Whether the newest blob of an entity is known without asking the store.
+    fn is_at_hand(&self, key: &[u8]) -> bool {
+        self.flight.as_ref().is_some_and(|flight| flight.blobs.contains_key(key)) || self.cache.contains(key)
+    }
+
+    /// Takes the newest blob of an entity that is at hand.
+    fn take(&mut self, key: &[u8]) -> Option<(Bytes, Blob)> {
+        match self.flight.as_mut().and_then(|flight| flight.blobs.remove_entry(key)) {
+            Some((key, Some((blob, _)))) => Some((key, blob)),
+            Some((key, None)) => Some((key, Blob::default())),
+            None => self.cache.take(key),
         }
     }
 
@@ -210,7 +244,7 @@ impl Operator {
         let mut found: HashMap<Bytes, Option<Bytes>> = read.collect();
         let mut blobs: Vec<(Bytes, Blob)> = Vec::with_capacity(chunk.entities.len());
         for (key, _) in &chunk.entities {
-            blobs.push(match self.cache.take(key) {
+            blobs.push(match self.take(key) {
                 Some(held) => held,
                 None => match found.remove_entry(*key) {
                     Some((key, Some(bytes))) => {
@@ -238,7 +272,9 @@ impl Operator {
         }
         let mut idle = Vec::new();
         for (key, bytes) in looked {
-            if chunk.entities.iter().any(|(touched, _)| *touched == &*key) {
+            // What is under way is newer than what was found in the store.
+            let flying = self.flight.as_ref().is_some_and(|flight| flight.blobs.contains_key(&key));
+            if flying || chunk.entities.iter().any(|(touched, _)| *touched == &*key) {
                 continue;
             }
             let mut blob = Blob::decode(&view, &bytes).map_err(|cause| self.codec(cause))?;
@@ -291,17 +327,41 @@ impl Operator {
         (Pending { marker, bytes, blobs, idle, folded: Folded::default() }, commit)
     }
 
-    /// The commit is in the store.
-    pub(crate) fn applied(&mut self, pending: Pending) {
-        self.marker = pending.marker;
-        self.stored = Some(pending.bytes);
-        self.ahead.fill(None);
-        for (key, blob, length) in pending.blobs {
-            self.cache.put(key, blob, length);
+    /// The commit is on its way to the store: what follows is worked on as if it was there.
+    ///
+    /// Panics if another one is under way.
+    pub(crate) fn sent(&mut self, pending: Pending) {
+        assert!(self.flight.is_none(), "invariant: one commit of a partition is under way at a time");
+        let none = vec![None; self.logs.len()];
+        let swept = pending.idle.len() as u64;
+        let written = pending.blobs.into_iter().map(|(key, blob, length)| (key, Some((blob, length))));
+        self.flight = Some(Flight {
+            marker: std::mem::replace(&mut self.marker, pending.marker),
+            stored: self.stored.replace(pending.bytes),
+            ahead: std::mem::replace(&mut self.ahead, none),
+            blobs: written.chain(pending.idle.into_iter().map(|key| (key, None))).collect(),
+            counts: Counted { folded: pending.folded, swept },
+        });
+    }
+
+    /// The commit that was under way is in the store.
+    pub(crate) fn landed(&mut self) -> Counted {
+        let Some(flight) = self.flight.take() else { return Counted::default() };
+        for (key, written) in flight.blobs {
+            match written {
+                Some((blob, length)) => self.cache.put(key, blob, length),
+                None => self.cache.forget(&key),
+            }
         }
-        for key in pending.idle {
-            self.cache.forget(&key);
+        flight.counts
+    }
+
+    /// Whether the commit that is under way was applied is not known: what is held is dropped.
+    pub(crate) fn lost(&mut self) {
+        if let Some(Flight { marker, stored, ahead, .. }) = self.flight.take() {
+            (self.marker, self.stored, self.ahead) = (marker, stored, ahead);
         }
+        self.cache.clear();
     }
 
     /// Another marker stands in the store: somebody else committed, or the store was set back. What
@@ -309,10 +369,10 @@ impl Operator {
     ///
     /// Errors: [`StreamError::Rewound`] if records must be read again that this run is past.
     pub(crate) fn conflict(&mut self, current: Option<Bytes>) -> Result<(), StreamError> {
+        self.lost();
         let read: Vec<LogMark> = (0..self.logs.len()).map(|log| self.committed(log)).collect();
         // A marker that is gone means a store that was emptied, and knows no view any more.
         let emptied = current.is_none() && self.stored.is_some();
-        self.cache.clear();
         self.adopt(current)?;
         for (log, read) in read.iter().enumerate() {
             let position = self.committed(log).next;
@@ -334,11 +394,6 @@ impl Operator {
     /// Errors: as of [`Operator::conflict`].
     pub(crate) fn meet(&mut self, found: Option<Bytes>) -> Result<(), StreamError> {
         if found == self.stored { Ok(()) } else { self.conflict(found) }
-    }
-
-    /// Forgets what is held of entities: the next chunk reads them from the store.
-    pub(crate) fn drop_cache(&mut self) {
-        self.cache.clear();
     }
 
     /// Where it is: view and partition.

@@ -276,6 +276,8 @@ impl<'a> Run<'a> {
                 durability: options.durability,
                 nonces: Nonces::fresh(),
                 done: vec![Done::default(); run.groups.len()],
+                flight: None,
+                previous: None,
             };
             run.workers.spawn(worker.run(receive));
             run.channels.push(send);
@@ -482,7 +484,10 @@ async fn begin(store: &Arc<dyn Store>, group: &Group, operators: &mut [Operator]
     let committed = store.commit(commits, Durability::Eventual).await?;
     for ((operator, pending), committed) in new.iter_mut().zip(pendings).zip(committed) {
         match committed {
-            Committed::Applied => operator.applied(pending),
+            Committed::Applied => {
+                operator.sent(pending);
+                operator.landed();
+            }
             Committed::Conflict(current) => operator.conflict(current)?,
         }
     }

@@ -1,29 +1,41 @@
 //! A worker: the operators of some partitions, whose reads and commits share their round trips.
+//!
+//! ```text
+//!  chunks 1  apply ─► commit under way ─► landed
+//!  chunks 2             apply             ─► commit under way ─► …
+//! ```
+//!
+//! While a commit is under way the next chunks are read and applied, so that worker and store are busy
+//! at once. A commit is sent when the one before has landed: each expects the marker of that.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use feat_kernel::blob::Folded;
 use feat_kernel::time::Instant;
-use feat_store::{Commit, Committed, Durability, Read, Store};
+use feat_store::{Commit, Committed, Durability, Read, Store, StoreError};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::error::StreamError;
 use crate::nonce::Nonces;
-use crate::operator::{Chunk, Operator, Pending};
+use crate::operator::{Chunk, Counted, Operator, Pending};
 use crate::piece::Piece;
 use crate::sweep;
 
 /// How long nothing may come before the markers are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Records as each group reads them; `None` where every partition of the group is past them.
+pub(crate) type Pieces = Arc<[Option<Piece>]>;
+
 /// What the reader of the log tells a worker.
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
-    /// The next records, one piece a group; `None` where every partition of the group is past them.
-    Pieces(Arc<[Option<Piece>]>),
+    /// The next records.
+    Pieces(Pieces),
     /// The log was read as far as asked, and is known to be complete up to here.
     End { seen_to: Instant },
 }
@@ -47,6 +59,17 @@ pub(crate) struct Worker {
     pub(crate) nonces: Nonces,
     /// One a group.
     pub(crate) done: Vec<Done>,
+    /// The commits that are under way.
+    pub(crate) flight: Option<Flight>,
+    /// The records before those at hand, which are gone through again if a commit that is under way meets
+    /// another marker.
+    pub(crate) previous: Option<Pieces>,
+}
+
+/// Commits that are under way, and the places of their operators.
+pub(crate) struct Flight {
+    operators: Vec<usize>,
+    committed: JoinHandle<Result<Vec<Committed>, StoreError>>,
 }
 
 impl Worker {
@@ -55,16 +78,25 @@ impl Worker {
         mut self,
         mut messages: mpsc::Receiver<Message>,
     ) -> Result<Vec<Done>, StreamError> {
+        let worked = self.work(&mut messages).await;
+        // Nothing is under way any more once a run has ended, however it did.
+        let landed = self.land().await;
+        worked.and(landed.map(drop))?;
+        Ok(self.done)
+    }
+
+    async fn work(&mut self, messages: &mut mpsc::Receiver<Message>) -> Result<(), StreamError> {
         loop {
             let message = match messages.try_recv() {
                 Ok(message) => message,
-                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Disconnected) => return self.settle().await,
                 Err(TryRecvError::Empty) => {
+                    self.settle().await?;
                     // Markers without rows are put off while there is more to do, and only then.
                     self.catch_up().await?;
                     match timeout(LOOK, messages.recv()).await {
                         Ok(Some(message)) => message,
-                        Ok(None) => break,
+                        Ok(None) => return Ok(()),
                         Err(_) => {
                             self.look_at_markers().await?;
                             continue;
@@ -73,11 +105,13 @@ impl Worker {
                 }
             };
             match message {
-                Message::Pieces(pieces) => self.pieces(&pieces).await?,
-                Message::End { seen_to } => self.finish(seen_to).await?,
+                Message::Pieces(pieces) => self.pieces(pieces).await?,
+                Message::End { seen_to } => {
+                    self.settle().await?;
+                    self.finish(seen_to).await?;
+                }
             }
         }
-        Ok(self.done)
     }
 
     /// Sees whether the markers are still those that were committed: a store that was set back while
@@ -94,29 +128,71 @@ impl Worker {
         Ok(())
     }
 
-    /// Applies the pieces, a chunk of every partition at a time.
-    async fn pieces(&mut self, pieces: &[Option<Piece>]) -> Result<(), StreamError> {
+    /// Applies pieces. Their last commits may still be under way afterwards.
+    async fn pieces(&mut self, pieces: Pieces) -> Result<(), StreamError> {
+        let previous = self.previous.take();
+        self.go_through([previous.as_deref(), Some(&pieces)]).await?;
+        self.previous = Some(pieces);
+        Ok(())
+    }
+
+    /// Lands what is under way, and what has to be done again because of it.
+    async fn settle(&mut self) -> Result<(), StreamError> {
+        while !self.land().await?.is_empty() {
+            let previous = self.previous.clone();
+            self.go_through([previous.as_deref(), None]).await?;
+        }
+        Ok(())
+    }
+
+    /// Applies the older pieces, as far as they have to be gone through again, and the newer ones, a chunk
+    /// of every partition at a time. Afterwards nothing of the older ones is under way.
+    async fn go_through(&mut self, at_hand: [Option<&[Option<Piece>]>; 2]) -> Result<(), StreamError> {
+        let mut sent = false;
         loop {
-            let mut chunks: Vec<(usize, Chunk<'_>)> = Vec::new();
-            let mut moved = false;
-            for (at, (group, operator)) in self.operators.iter_mut().enumerate() {
-                let Some(piece) = &pieces[*group] else { continue };
+            let (chunks, again) = self.chunks(at_hand)?;
+            if chunks.is_empty() {
+                if sent || self.land().await?.is_empty() {
+                    return Ok(());
+                }
+                continue;
+            }
+            let mut work = self.apply(chunks).await?;
+            for at in self.land().await? {
+                // It was worked on as if the commit before had been applied.
+                work.retain(|(operator, ..)| *operator != at);
+            }
+            self.send(work);
+            sent = true;
+            if again {
+                self.land().await?;
+            }
+            tokio::task::consume_budget().await;
+        }
+    }
+
+    /// The next chunk of every partition, and whether one is of the older pieces.
+    fn chunks<'a>(
+        &mut self,
+        at_hand: [Option<&'a [Option<Piece>]>; 2],
+    ) -> Result<(Vec<(usize, Chunk<'a>)>, bool), StreamError> {
+        let (mut chunks, mut again) = (Vec::new(), false);
+        for (at, (group, operator)) in self.operators.iter_mut().enumerate() {
+            for (turn, pieces) in at_hand.iter().enumerate() {
+                let Some(piece) = pieces.and_then(|pieces| pieces[*group].as_ref()) else { continue };
                 match operator.chunk(piece, self.chunk_keys)? {
-                    Some(chunk) if chunk.is_empty() => {
-                        operator.pass(&chunk);
-                        moved = true;
+                    // Without rows: it is past the piece now.
+                    Some(chunk) if chunk.is_empty() => operator.pass(&chunk),
+                    Some(chunk) => {
+                        again |= turn == 0;
+                        chunks.push((at, chunk));
+                        break;
                     }
-                    Some(chunk) => chunks.push((at, chunk)),
                     None => {}
                 }
             }
-            if chunks.is_empty() && !moved {
-                return Ok(());
-            }
-            let work = self.apply(chunks).await?;
-            self.commit(work).await?;
-            tokio::task::consume_budget().await;
         }
+        Ok((chunks, again))
     }
 
     /// Reads what the chunks need and applies them to it.
@@ -155,42 +231,60 @@ impl Worker {
         Ok(found)
     }
 
-    /// Commits, and takes up what became of it: a partition whose marker was another goes on from
-    /// there, in the next round.
-    async fn commit(&mut self, work: Vec<(usize, Pending, Commit)>) -> Result<(), StreamError> {
+    /// Sends commits on their way. None is under way.
+    fn send(&mut self, work: Vec<(usize, Pending, Commit)>) {
         if work.is_empty() {
-            return Ok(());
+            return;
         }
-        let (pendings, commits): (Vec<_>, Vec<_>) =
-            work.into_iter().map(|(at, pending, commit)| ((at, pending), commit)).unzip();
-        let committed = match self.store.commit(commits, self.durability).await {
-            Ok(committed) => committed,
-            Err(error) => {
+        let (mut operators, mut commits) = (Vec::with_capacity(work.len()), Vec::with_capacity(work.len()));
+        for (at, pending, commit) in work {
+            self.operators[at].1.sent(pending);
+            operators.push(at);
+            commits.push(commit);
+        }
+        let (store, durability) = (Arc::clone(&self.store), self.durability);
+        let committed = tokio::spawn(async move { store.commit(commits, durability).await });
+        self.flight = Some(Flight { operators, committed });
+    }
+
+    /// Waits for what is under way, and takes up what became of it: a partition whose marker was another
+    /// goes on from there, in the next round. The places of those partitions.
+    async fn land(&mut self) -> Result<Vec<usize>, StreamError> {
+        let Some(Flight { operators, committed }) = self.flight.take() else { return Ok(Vec::new()) };
+        let committed = match committed.await {
+            Ok(Ok(committed)) => committed,
+            failed => {
                 // Whether they were applied is read from the markers by whoever goes on.
-                for (at, _) in pendings {
-                    self.operators[at].1.drop_cache();
+                for at in operators {
+                    self.operators[at].1.lost();
                 }
-                return Err(error.into());
+                return Err(match failed {
+                    Ok(Err(error)) => error.into(),
+                    Err(cause) => StreamError::Internal { what: cause.to_string() },
+                    Ok(Ok(_)) => StreamError::Internal { what: "a commit was lost".to_owned() },
+                });
             }
         };
-        for ((at, pending), committed) in pendings.into_iter().zip(committed) {
+        let mut conflicts = Vec::new();
+        for (at, committed) in operators.into_iter().zip(committed) {
             let (group, operator) = &mut self.operators[at];
             let done = &mut self.done[*group];
             match committed {
                 Committed::Applied => {
-                    done.folded.rows += pending.folded.rows;
-                    done.folded.duplicates += pending.folded.duplicates;
-                    done.swept += pending.swept();
+                    let Counted { folded, swept } = operator.landed();
+                    done.folded.rows += folded.rows;
+                    done.folded.duplicates += folded.duplicates;
+                    done.swept += swept;
                     done.commits += 1;
-                    operator.applied(pending);
                 }
                 Committed::Conflict(current) => {
                     done.conflicts += 1;
                     operator.conflict(current)?;
+                    conflicts.push(at);
                 }
             }
         }
-        Ok(())
+        Ok(conflicts)
     }
 
     /// Commits the markers of partitions that have read further than the store knows.
@@ -217,7 +311,8 @@ impl Worker {
             if work.is_empty() {
                 return Ok(());
             }
-            self.commit(work).await?;
+            self.send(work);
+            self.land().await?;
         }
     }
 }
