@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+#[cfg(feature = "kafka")]
+use feat_streaming::kafka::Place;
 
 /// A feature store whose online answer equals its offline answer, bit for bit.
 #[derive(Debug, Parser)]
@@ -60,6 +62,12 @@ pub(crate) enum Command {
     /// Writes the rows of a source's file to its Kafka topic.
     #[cfg(feature = "kafka")]
     Produce(Produce),
+    /// Records that were put aside: those that could not be read, and late ones.
+    #[cfg(feature = "kafka")]
+    Quarantine {
+        #[command(subcommand)]
+        what: Quarantine,
+    },
     /// Looks up online values.
     Get(Get),
     /// Shows the rows behind a value, and those left out and why.
@@ -185,6 +193,47 @@ fn speed(text: &str) -> Result<f64, String> {
         Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
         _ => Err("write a number above zero, such as 60 for an hour a minute".to_owned()),
     }
+}
+
+/// `feat quarantine`
+#[cfg(feature = "kafka")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum Quarantine {
+    /// Lists the letters: where their records stand, when they were written, why they were put aside.
+    List {
+        /// Prints one JSON list on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows a record with its reason, text as text and anything else as hexadecimal numbers.
+    Show {
+        /// Where it stands.
+        #[arg(value_name = "TOPIC/PARTITION/OFFSET")]
+        place: Place,
+        /// Prints the value's bytes and nothing else.
+        #[arg(long)]
+        raw: bool,
+        /// Prints one JSON document on standard output.
+        #[arg(long, conflicts_with = "raw")]
+        json: bool,
+    },
+    /// Writes records to the ends of their partitions again, each once.
+    Replay(Replay),
+}
+
+/// `feat quarantine replay`
+#[cfg(feature = "kafka")]
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Where they stand.
+    #[arg(value_name = "TOPIC/PARTITION/OFFSET", required_unless_present = "all")]
+    pub(crate) places: Vec<Place>,
+    /// Every one that is not late.
+    #[arg(long, conflicts_with = "places")]
+    pub(crate) all: bool,
+    /// What to write instead of the one record that is named.
+    #[arg(long, value_name = "FILE", conflicts_with = "all")]
+    pub(crate) value: Option<PathBuf>,
 }
 
 /// `feat get`

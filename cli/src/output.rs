@@ -22,6 +22,12 @@ pub(crate) fn note(text: impl AsRef<str>) {
     let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
 }
 
+/// Writes bytes as they are on standard output.
+#[cfg(feature = "kafka")]
+pub(crate) fn bytes(bytes: &[u8]) -> Result<()> {
+    Ok(std::io::stdout().write_all(bytes)?)
+}
+
 /// Prints one JSON document on standard output.
 pub(crate) fn json(document: &Json) -> Result<()> {
     line(serde_json::to_string_pretty(document)?);

@@ -76,6 +76,8 @@ pub struct SourcePlan {
     pub schema: SchemaRef,
     /// The event-time column.
     pub time: Option<String>,
+    /// How much later than it happened a row may become known; `None`: any.
+    pub lateness: Option<Micros>,
     /// `key a, b`
     pub key: Vec<String>,
     /// History.
@@ -110,6 +112,7 @@ impl SourcePlan {
             schema: schema_of(&stored),
             stored,
             time: None,
+            lateness: None,
             key: Vec::new(),
             batch: None,
             stream: None,

@@ -22,7 +22,7 @@ use arrow::array::{
 };
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Schema, SchemaRef};
-use feat_kernel::time::Instant;
+use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::{Slot, Type};
 use feat_kernel::view::View;
 
@@ -76,6 +76,9 @@ pub struct Prepared {
     pub place: UInt32Array,
     /// The rows that were not admitted, by row, with their first reason.
     pub rejected: Vec<(u32, Reason)>,
+    /// Those among them that were [`Reason::Late`], with how much later than they happened they became
+    /// known.
+    pub late: Vec<(u32, Micros)>,
     /// How many of each.
     pub counts: Counts,
 }
@@ -184,6 +187,11 @@ impl Prepare {
     ) -> Result<Prepared, PrepareError> {
         let admit::Admitted { frame, times, alive, rejected, mut counts } =
             self.admission.admit(batch, known)?;
+        let late = rejected.iter().filter(|(_, reason)| *reason == Reason::Late).map(|&(row, _)| {
+            let (time, known) = times.at(row as usize);
+            (row, Instant(known).since(Instant(time)))
+        });
+        let late = late.collect();
         let all = alive.count_set_bits() == frame.num_rows();
         let place: UInt32Array = if all {
             (0..frame.num_rows() as u32).collect()
@@ -223,7 +231,7 @@ impl Prepare {
         columns.extend(masks.into_iter().map(|mask| Arc::new(mask) as ArrayRef));
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)
             .expect("invariant: prepared columns are those of the view");
-        Ok(Prepared { rows, place, rejected, counts })
+        Ok(Prepared { rows, place, rejected, late, counts })
     }
 
     /// The `pass` column, the masks and the arguments of admitted rows.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  broker ──► reader, a thread: poll ─► clock ─► decode ──bounded──► LogStream
-//!                                                  └──unreadable──► dead letters
+//!                                                  └──unreadable──► dead letters ──Quarantine──► broker
 //! ```
 //!
 //! Where to begin is told by the markers, never by the broker: no offset is committed, no consumer
@@ -10,12 +10,15 @@
 //! partition is the running maximum of its records' timestamps, so the same log gives the same clock
 //! whoever reads it and however often.
 //!
-//! A record whose value cannot be read becomes a dead letter before the position moves past it. A
-//! record without a value, as compaction leaves it, is no row.
+//! A record whose value cannot be read becomes a dead letter before the position moves past it, and so
+//! does one whose row is late. A record without a value, as compaction leaves it, is no row.
 
 mod dead_letters;
+mod ends;
 mod error;
+mod letter;
 mod producer;
+mod quarantine;
 mod reader;
 mod settings;
 
@@ -32,11 +35,15 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::sync::{mpsc, watch};
 
 use crate::error::SourceError;
+use crate::metrics::Metrics;
 use crate::source::{LogStream, Source};
 pub use dead_letters::DeadLetters;
+pub use ends::{End, Ends, Lag};
 pub use error::TopicError;
+pub use letter::{Kind, Letter, Place};
 pub use producer::Producer;
-use reader::Reader;
+pub use quarantine::{Kept, Quarantine, Which};
+use reader::{PutAside, Reader};
 pub use settings::Settings;
 
 /// A client that asks about topics and makes them.
@@ -80,6 +87,8 @@ pub struct KafkaTopic {
     logs: Vec<Arc<str>>,
     settings: Settings,
     until: Until,
+    keeps_late: bool,
+    metrics: Metrics,
 }
 
 impl KafkaTopic {
@@ -105,8 +114,24 @@ impl KafkaTopic {
         if let Some(topic) = settings.dead_letters() {
             DeadLetters::create(topic, &admin).await?;
         }
-        let logs = (0..partitions).map(|partition| format!("kafka:{topic}/{partition}").into()).collect();
-        Ok(Self { source: Arc::clone(source), topic: topic.to_owned(), logs, settings, until })
+        let logs = (0..partitions).map(|partition| log_name(topic, partition)).collect();
+        let (source, topic, metrics) = (Arc::clone(source), topic.to_owned(), Metrics::default());
+        Ok(Self { source, topic, logs, settings, until, keeps_late: false, metrics })
+    }
+
+    /// Keeps late rows among the dead letters, too, if there is a topic for these. Each record is then
+    /// held until it is known whether its row is late.
+    #[must_use]
+    pub fn keeping_late(mut self) -> Self {
+        self.keeps_late = true;
+        self
+    }
+
+    /// Counts in `metrics` what is put aside.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 }
 
@@ -120,9 +145,13 @@ impl Source for KafkaTopic {
         let (send, receive) = mpsc::channel(WAITING);
         let (source, topic, settings) = (Arc::clone(&self.source), self.topic.clone(), self.settings.clone());
         let (from, until) = (from.to_vec(), self.until.clone());
-        let logs = self.logs.clone();
+        let (logs, metrics, keeps_late) = (self.logs.clone(), self.metrics.clone(), self.keeps_late);
         let reader = tokio::task::spawn_blocking(move || {
-            Reader::open(&source, &topic, logs, &settings, until, &from).map(|reader| (reader, send))
+            let letters = settings.dead_letters();
+            let letters =
+                letters.map(|letters| DeadLetters::open(letters, &settings, metrics)).transpose()?;
+            let aside = PutAside { letters, late: keeps_late };
+            Reader::open(&source, &topic, logs, &settings, until, &from, aside).map(|reader| (reader, send))
         });
         let (reader, send) = reader.await??;
         tokio::task::spawn_blocking(move || reader.run(&send));
@@ -131,6 +160,11 @@ impl Source for KafkaTopic {
         });
         Ok(batches.boxed())
     }
+}
+
+/// How markers call a partition of a topic.
+fn log_name(topic: &str, partition: usize) -> Arc<str> {
+    format!("kafka:{topic}/{partition}").into()
 }
 
 /// How many partitions a topic has.

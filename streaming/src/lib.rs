@@ -25,11 +25,13 @@ mod worker;
 pub mod error;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+pub mod metrics;
 pub mod operator;
 pub mod runtime;
 pub mod source;
 
 pub use error::StreamError;
+pub use metrics::Metrics;
 pub use operator::{Chunk, Operator};
 pub use runtime::{Alarm, GroupReport, Options, Progress, Report, run};
-pub use source::{LogBatch, LogStream, Reached, Replay, Source};
+pub use source::{LogBatch, LogStream, Originals, Reached, Replay, Source};

@@ -5,6 +5,7 @@
 //!                                                               └─bounded─► worker 1: partitions 1, …
 //! ```
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,13 +14,15 @@ use feat_compiler::ir::SourceKind;
 use feat_compiler::plan::GroupPlan;
 use feat_compiler::prepare::{Counts, Mode};
 use feat_kernel::layout::LogMark;
-use feat_kernel::time::Instant;
+use feat_kernel::time::{Instant, Micros};
 use feat_store::{Commit, Committed, Durability, Read, Store, ViewId, view_id};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::info;
 
 use crate::error::StreamError;
+use crate::metrics::Metrics;
 use crate::nonce::Nonces;
 use crate::operator::Operator;
 use crate::piece::Piece;
@@ -64,6 +67,8 @@ pub struct Options {
     /// Whether a run, once it has begun, waits for a store that is away, full or read-only, and reads
     /// the log again as often as the store is set back. `None`: it ends with the error.
     pub waits: Option<Alarm>,
+    /// Where it is counted what the run does.
+    pub metrics: Metrics,
 }
 
 impl Default for Options {
@@ -77,6 +82,7 @@ impl Default for Options {
             sweep: true,
             durability: Durability::Eventual,
             waits: None,
+            metrics: Metrics::default(),
         }
     }
 }
@@ -152,10 +158,12 @@ pub async fn run(
     progress: &(dyn Fn(&Progress) + Send + Sync),
 ) -> Result<Report, StreamError> {
     let (mut restarts, mut begun, mut pause) = (0, false, PAUSE);
+    let waiting = Waiting { since: AtomicBool::new(false), metrics: &options.metrics };
     loop {
         let done = match Run::open(store, groups, source, options).await {
             Ok(run) => {
                 begun = true;
+                waiting.ends();
                 let moved = AtomicBool::new(false);
                 let told = |at: &Progress| {
                     moved.store(true, Ordering::Relaxed);
@@ -172,6 +180,7 @@ pub async fn run(
         match (done, &options.waits) {
             (Err(StreamError::Rewound { .. }), None) if restarts < RESTARTS => restarts += 1,
             (Err(error), Some(Alarm(tell))) if begun && error.passes() => {
+                waiting.begins();
                 tell(&error);
                 rest(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -185,6 +194,36 @@ pub async fn run(
                 store.flush().await.ok();
                 return Err(error);
             }
+        }
+    }
+}
+
+/// Whether a run waits for its store.
+struct Waiting<'a> {
+    since: AtomicBool,
+    metrics: &'a Metrics,
+}
+
+impl Waiting<'_> {
+    fn begins(&self) {
+        if !self.since.swap(true, Ordering::Relaxed) {
+            self.metrics.waits();
+        }
+    }
+
+    fn ends(&self) {
+        if self.since.swap(false, Ordering::Relaxed) {
+            self.metrics.resumes();
+            info!("resumed: the online store answers again");
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    /// A run that gives up waits no more.
+    fn drop(&mut self) {
+        if *self.since.get_mut() {
+            self.metrics.resumes();
         }
     }
 }
@@ -258,6 +297,13 @@ impl<'a> Run<'a> {
                 next += 1;
             }
         }
+        for group in &groups {
+            for (log, mark) in logs.iter().zip(&group.marks) {
+                let (group, next, clock) = (group.plan.name.to_string(), mark.next, mark.clock);
+                info!(group, %log, next, %clock, "reads on from the marker");
+            }
+        }
+        let names: Arc<[String]> = groups.iter().map(|group| group.plan.name.to_string()).collect();
         let mut run = Self {
             options,
             workers: JoinSet::new(),
@@ -275,6 +321,8 @@ impl<'a> Run<'a> {
                 sweep: options.sweep,
                 durability: options.durability,
                 nonces: Nonces::fresh(),
+                metrics: options.metrics.clone(),
+                groups: Arc::clone(&names),
                 done: vec![Done::default(); run.groups.len()],
                 flight: None,
                 previous: None,
@@ -344,17 +392,25 @@ impl<'a> Run<'a> {
         let start = |mark: &LogMark| if source.may_change() { LogMark::default() } else { *mark };
         let mut at: Vec<LogMark> = from.iter().map(start).collect();
         let mut records = 0;
-        let failed = |cause| StreamError::Source { log: self.logs.join(", "), cause };
+        let names = self.logs.join(", ");
+        let failed = |cause| StreamError::Source { log: names.clone(), cause };
         let mut stream = source.read(&at).await.map_err(failed)?;
         while let Some(batch) = stream.next().await {
-            let batch = batch.map_err(|cause| StreamError::Source { log: self.logs.join(", "), cause })?;
+            let batch = batch.map_err(failed)?;
             let log = batch.log;
             // A source may deliver records again; those below the position are passed over.
             if let Some(batch) = batch.between(at[log].next, until) {
                 self.check(&batch, at[log].clock)?;
                 at[log] = LogMark { next: batch.end.next, clock: batch.end.clock, ..at[log] };
-                records += (batch.known.len() - batch.row_at(from[log].next)) as u64;
-                let pieces = self.prepare(&batch)?;
+                let new = (batch.known.len() - batch.row_at(from[log].next)) as u64;
+                records += new;
+                self.options.metrics.read(&self.logs[log], new);
+                let mut late = BTreeMap::new();
+                let pieces = self.prepare(&batch, &mut late)?;
+                if let (Some(originals), false) = (&batch.originals, late.is_empty()) {
+                    let late: Vec<_> = late.into_iter().collect();
+                    originals.keep_late(&late).await.map_err(failed)?;
+                }
                 if !self.send(&Message::Pieces(pieces)).await {
                     return Ok(reached(records, &at));
                 }
@@ -404,8 +460,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// What `batch` is to each group.
-    fn prepare(&mut self, batch: &LogBatch) -> Result<Arc<[Option<Piece>]>, StreamError> {
+    /// What `batch` is to each group. Offsets of rows that are late for one go to `late`, with how late.
+    fn prepare(
+        &mut self,
+        batch: &LogBatch,
+        late: &mut BTreeMap<u64, Micros>,
+    ) -> Result<Arc<[Option<Piece>]>, StreamError> {
         let mut pieces = Vec::with_capacity(self.groups.len());
         let mut cells = Cells::new(batch);
         for group in &mut self.groups {
@@ -423,6 +483,8 @@ impl<'a> Run<'a> {
                     StreamError::Prepare { group, log, offset, cause }
                 })?;
             group.counts += prepared.counts;
+            self.options.metrics.prepared(&plan.name.to_string(), &prepared.counts);
+            late.extend(prepared.late.iter().map(|&(row, by)| (batch.offsets.value(row as usize), by)));
             let sums = sums.split_off(sums.len() - batch.known.len() - 1);
             pieces.push(Some(Piece::new(&plan.view, group.partitions, &batch, &prepared, sums)));
         }
@@ -497,7 +559,7 @@ async fn begin(store: &Arc<dyn Store>, group: &Group, operators: &mut [Operator]
 }
 
 impl Done {
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.folded.rows += other.folded.rows;
         self.folded.duplicates += other.folded.duplicates;
         self.swept += other.swept;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{Int64Array, RecordBatch, UInt64Array};
 use async_trait::async_trait;
 use feat_kernel::layout::LogMark;
-use feat_kernel::time::Instant;
+use feat_kernel::time::{Instant, Micros};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
@@ -26,6 +26,17 @@ pub struct LogBatch {
     pub offsets: UInt64Array,
     /// Where the log was read to, beyond the last row perhaps.
     pub end: Reached,
+    /// Where late rows can be kept; `None`: they are counted and no more.
+    pub originals: Option<Arc<dyn Originals>>,
+}
+
+/// The records that a batch's rows came from.
+#[async_trait]
+pub trait Originals: std::fmt::Debug + Send + Sync {
+    /// Keeps records aside whose rows were late: each its offset, and how much later than it happened it
+    /// became known. To be called before anything is committed that includes them; calling it again
+    /// changes nothing.
+    async fn keep_late(&self, late: &[(u64, Micros)]) -> Result<(), SourceError>;
 }
 
 /// How far a log was read.
@@ -43,7 +54,8 @@ impl LogBatch {
         let next = first + known.len() as u64;
         let clock = known.values().last().map_or(Instant::MIN, |&known| Instant(known));
         let end = Reached { next, clock };
-        Self { log: 0, batch, known, offsets: (first..next).collect::<Vec<_>>().into(), end }
+        let offsets = (first..next).collect::<Vec<_>>().into();
+        Self { log: 0, batch, known, offsets, end, originals: None }
     }
 
     /// The row of the first record at or behind `offset`.
@@ -69,6 +81,7 @@ impl LogBatch {
             known,
             offsets: self.offsets.slice(start, end - start),
             end: reached,
+            originals: self.originals.clone(),
         })
     }
 }

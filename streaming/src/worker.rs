@@ -9,7 +9,7 @@
 //! at once. A commit is sent when the one before has landed: each expects the marker of that.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant as Moment};
 
 use feat_kernel::blob::Folded;
 use feat_kernel::time::Instant;
@@ -18,8 +18,10 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tracing::warn;
 
 use crate::error::StreamError;
+use crate::metrics::Metrics;
 use crate::nonce::Nonces;
 use crate::operator::{Chunk, Counted, Operator, Pending};
 use crate::piece::Piece;
@@ -57,6 +59,9 @@ pub(crate) struct Worker {
     pub(crate) sweep: bool,
     pub(crate) durability: Durability,
     pub(crate) nonces: Nonces,
+    pub(crate) metrics: Metrics,
+    /// The groups' names.
+    pub(crate) groups: Arc<[String]>,
     /// One a group.
     pub(crate) done: Vec<Done>,
     /// The commits that are under way.
@@ -243,7 +248,15 @@ impl Worker {
             commits.push(commit);
         }
         let (store, durability) = (Arc::clone(&self.store), self.durability);
-        let committed = tokio::spawn(async move { store.commit(commits, durability).await });
+        let metrics = self.metrics.clone();
+        let committed = tokio::spawn(async move {
+            let begun = Moment::now();
+            let committed = store.commit(commits, durability).await;
+            if committed.is_ok() {
+                metrics.committed(begun.elapsed());
+            }
+            committed
+        });
         self.flight = Some(Flight { operators, committed });
     }
 
@@ -268,20 +281,21 @@ impl Worker {
         let mut conflicts = Vec::new();
         for (at, committed) in operators.into_iter().zip(committed) {
             let (group, operator) = &mut self.operators[at];
-            let done = &mut self.done[*group];
-            match committed {
+            let name = &self.groups[*group];
+            let (now, conflict) = match committed {
                 Committed::Applied => {
                     let Counted { folded, swept } = operator.landed();
-                    done.folded.rows += folded.rows;
-                    done.folded.duplicates += folded.duplicates;
-                    done.swept += swept;
-                    done.commits += 1;
+                    (Done { folded, swept, commits: 1, conflicts: 0 }, None)
                 }
-                Committed::Conflict(current) => {
-                    done.conflicts += 1;
-                    operator.conflict(current)?;
-                    conflicts.push(at);
-                }
+                Committed::Conflict(current) => (Done { conflicts: 1, ..Done::default() }, Some(current)),
+            };
+            self.done[*group].add(now);
+            self.metrics.done(name, &now);
+            if let Some(current) = conflict {
+                let (view, partition) = operator.place();
+                warn!(group = name, %view, partition, "another marker than expected: going on from there");
+                operator.conflict(current)?;
+                conflicts.push(at);
             }
         }
         Ok(conflicts)

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,128 +13,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::feat::{command, feat, printed, words};
 use crate::kafka::{SOON, broker, producer};
-
-const SPEC: &str = r#"
-package shop
-entity user(user_id: string)
-
-source orders: events {
-  order_id: int
-  user_id:  string?
-  amount:   float?
-  at:       timestamp
-  seen:     timestamp
-
-  time at
-  known seen
-  dedupe by order_id within 1d
-  batch  jsonl("orders.jsonl")
-  stream kafka("TOPIC", format: "json")
-}
-
-features recent of user from orders {
-  n      = count()     over [1h, 1d]
-  spent  = sum(amount) over [1h, 7d]
-  last   = last(amount) over 1d
-  median = approx_quantile(amount, q: 0.5) over 7d
-}
-
-service shopper of user { recent.* }
-"#;
-
-/// 2025-01-01, in milliseconds.
-const START: i64 = 1_735_689_600_000;
-const MINUTE: i64 = 60_000;
-
-/// An order: the instant at which it became known, in milliseconds, and its JSON.
-type Order = (i64, String);
-
-/// Orders with ties, disorder, duplicates and nulls, in the order in which they became known.
-fn orders(count: usize, dice: &mut Dice) -> Vec<Order> {
-    let mut known = START;
-    let time = |millis: i64| feat_kernel::time::Instant(millis * 1000).to_string();
-    let orders = (0..count).map(|_| {
-        known += dice.between(0, 3) * MINUTE / 2;
-        let user = dice.between(0, 12);
-        let order = json!({
-            "order_id": dice.between(0, 4 * count as i64 / 5),
-            "user_id": (user > 0).then(|| format!("u{user}")),
-            "amount": (dice.between(0, 9) > 0).then(|| dice.between(-500, 9999) as f64 / 100.0),
-            "at": time(known - dice.between(-5, 90) * MINUTE),
-            "seen": time(known),
-        });
-        (known, order.to_string())
-    });
-    orders.collect()
-}
-
-/// A project over `topic` whose history is `orders`.
-fn project(topic: &str, orders: &[Order], more: &str) -> tempfile::TempDir {
-    project_at(&broker().bootstrap(), topic, orders, more)
-}
-
-fn project_at(brokers: &str, topic: &str, orders: &[Order], more: &str) -> tempfile::TempDir {
-    let place = tempfile::tempdir().expect("a folder");
-    let write = |name: &str, text: &str| fs::write(place.path().join(name), text).expect("a file");
-    write("shop.feat", &SPEC.replace("TOPIC", topic));
-    let lines: Vec<&str> = orders.iter().map(|(_, order)| order.as_str()).collect();
-    write("orders.jsonl", &lines.join("\n"));
-    write("feat.toml", &format!("[project]\nname = \"shop\"\n[kafka]\nbrokers = \"{brokers}\"\n{more}"));
-    place
-}
-
-/// Makes a topic. Its records are old, and Kafka deletes by their timestamps unless it is told not to.
-fn topic_of(name: &str, partitions: i32) {
-    broker().create_topic(name, partitions, &[("retention.ms", "-1")]);
-}
-
-/// Writes orders to random partitions.
-fn write(topic: &str, partitions: i32, orders: &[Order], dice: &mut Dice) {
-    let producer = producer(broker(), &[]);
-    for (known, order) in orders {
-        let partition = dice.between(0, i64::from(partitions) - 1) as i32;
-        let record = BaseRecord::<(), str>::to(topic).partition(partition).timestamp(*known).payload(order);
-        producer.send(record).map_err(|(cause, _)| cause).expect("room in the queue");
-    }
-    producer.flush(SOON).expect("the broker has them");
-}
-
-fn run(folder: &Path, what: &str) -> String {
-    let output = feat(folder, &words(what));
-    assert!(output.status.success(), "{what}: {}", printed(&output));
-    printed(&output)
-}
-
-fn refused(folder: &Path, what: &str, says: &[&str]) {
-    let output = feat(folder, &words(what));
-    let text = printed(&output);
-    assert_eq!(output.status.code(), Some(1), "{what}: {text}");
-    assert!(says.iter().all(|word| text.contains(word)), "{what} does not say {says:?}: {text}");
-}
-
-/// What every user's lookup answers at an instant after the last order.
-fn answers(folder: &Path, last: i64) -> BTreeMap<String, Json> {
-    let at = feat_kernel::time::Instant((last + MINUTE) * 1000);
-    let answer = |user: String| {
-        let output = feat(folder, &words(&format!("get shopper user_id={user} --at {at} --json")));
-        assert!(output.status.success(), "{}", printed(&output));
-        let answer: Json = serde_json::from_slice(&output.stdout).expect("JSON");
-        (user, answer["features"].clone())
-    };
-    (1..=12).map(|user| answer(format!("u{user}"))).collect()
-}
-
-/// How many records the answers of a partition of the view include; none while nobody answers.
-fn position(folder: &Path) -> u64 {
-    let output = feat(folder, &words("get shopper user_id=u1 --json"));
-    let answer: Json = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let stamp = answer["stamp"]["shop.recent"]["positions"].as_object().cloned().unwrap_or_default();
-    stamp.values().filter_map(Json::as_u64).sum()
-}
+use crate::shop::{
+    START, answers, orders, position, project, project_at, refused, run, signal, topic_of, write,
+};
 
 #[test]
 fn a_redis_that_comes_back_with_an_older_dump_is_caught_up() {
@@ -164,10 +48,7 @@ fn a_redis_that_comes_back_with_an_older_dump_is_caught_up() {
     redis.restart_from(&old);
     reached(900);
     let streamed = answers(place.path(), last);
-    std::process::Command::new("kill")
-        .args(["-s", "TERM", &live.id().to_string()])
-        .status()
-        .expect("kill runs");
+    signal(&live, "TERM");
     let ended = live.wait().expect("it ends");
     let said = fs::read_to_string(place.path().join("said")).expect("what it said");
     assert!(ended.success() && said.contains("waiting: "), "{said}");
@@ -202,8 +83,7 @@ fn a_topic_of_several_partitions_is_served_as_its_file_is() {
     run(streamed.path(), "stream --until-end");
     let (replayed, streamed) = (answers(replayed.path(), last), answers(streamed.path(), last));
     assert_eq!(replayed, streamed);
-    let filled =
-        replayed.values().filter(|features| features["shop.recent.n_1d"]["value"] != json!(0)).count();
+    let filled = replayed.values().filter(|features| features["recent.n_1d"]["value"] != json!(0)).count();
     assert!(filled > 6, "{replayed:?}");
 }
 
@@ -308,10 +188,7 @@ fn a_file_is_written_to_its_topic_and_a_signal_ends_the_stream() {
     // The embedded store is one process's: what is read is seen in the counts that it ends with.
     let end = command(place.path(), &words("stream --until-end")).output().expect("it runs");
     assert!(printed(&end).contains("open in another process"), "{}", printed(&end));
-    std::process::Command::new("kill")
-        .args(["-s", "TERM", &live.id().to_string()])
-        .status()
-        .expect("kill runs");
+    signal(&live, "TERM");
     let output = live.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{}", printed(&output));
     run(place.path(), "stream --until-end");

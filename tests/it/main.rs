@@ -28,6 +28,12 @@ mod kafka_groups;
 #[cfg(feature = "engines")]
 #[cfg(test)]
 mod kafka_stream;
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod quarantine;
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod shop;
 #[cfg(feature = "stores")]
 #[cfg(test)]
 mod stores;

@@ -10,6 +10,8 @@ mod materialize;
 mod new;
 #[cfg(feature = "kafka")]
 mod produce;
+#[cfg(feature = "kafka")]
+mod quarantine;
 mod sample;
 mod stream;
 mod test;
@@ -44,6 +46,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Stream(stream) => stream::run(arguments, stream),
         #[cfg(feature = "kafka")]
         Command::Produce(produce) => produce::run(arguments, produce),
+        #[cfg(feature = "kafka")]
+        Command::Quarantine { what } => quarantine::run(arguments, what),
         Command::Get(get) => get::run(arguments, get),
         Command::Sample(sample) => sample::run(arguments, sample),
     }

@@ -47,6 +47,7 @@ pub(super) fn plan(source: &Source) -> SourcePlan {
         stored,
         schema,
         time: source.time.clone(),
+        lateness: source.lateness,
         key: source.key.clone(),
         batch: source.batch.clone(),
         stream: source.stream.clone(),

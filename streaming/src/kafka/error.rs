@@ -1,6 +1,6 @@
 //! Why a topic cannot be read.
 
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// Why a topic cannot be read. Brokers that are away for a while are waited for and no error.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +105,35 @@ pub enum TopicError {
         #[source]
         cause: Box<KafkaError>,
     },
+    /// Letters could not be replayed.
+    #[error(
+        "the letters of topic `{topic}` could not all be replayed: start the replay again, it goes on with those that are left"
+    )]
+    Replay {
+        /// The topic of dead letters.
+        topic: String,
+        /// What the client says.
+        #[source]
+        cause: Box<KafkaError>,
+    },
+    /// Another replay of the same letters began.
+    #[error(
+        "another replay of the letters of topic `{topic}` began, and this one ends: see that one to its end"
+    )]
+    Overtaken {
+        /// The topic of dead letters.
+        topic: String,
+    },
+    /// A topic could not be read to its end in time.
+    #[error(
+        "topic `{topic}` says nothing for {seconds} s before its end: see whether its brokers are all there"
+    )]
+    Silent {
+        /// The topic.
+        topic: String,
+        /// How long.
+        seconds: u64,
+    },
     /// The source's columns are not for JSON.
     #[error("the values of topic `{topic}` cannot be read")]
     Columns {
@@ -131,6 +160,23 @@ pub enum TopicError {
         /// What is known of it.
         what: String,
     },
+}
+
+/// Whether the client gets over it by itself: it connects again.
+pub(super) fn passes(cause: &KafkaError) -> bool {
+    matches!(
+        cause,
+        KafkaError::MessageConsumption(
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NetworkException
+                | RDKafkaErrorCode::PollExceeded,
+        )
+    )
 }
 
 impl TopicError {

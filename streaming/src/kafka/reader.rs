@@ -4,20 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{Int64Array, UInt64Array};
+use async_trait::async_trait;
 use feat_compiler::plan::SourcePlan;
 use feat_compiler::text::Records;
 use feat_kernel::layout::LogMark;
-use feat_kernel::time::Instant;
+use feat_kernel::time::{Instant, Micros};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
-use super::dead_letters::{DeadLetters, Letter};
+use super::dead_letters::{Aside, DeadLetters};
+use super::error::passes;
+use super::letter::Kind;
 use super::{ANSWER, Settings, TopicError, Until};
 use crate::error::SourceError;
-use crate::source::{LogBatch, Reached};
+use crate::source::{LogBatch, Originals, Reached};
 
 /// Records of all partitions in one go: large enough for columns to pay, small enough to be on time.
 const RECORDS: usize = 8192;
@@ -31,9 +34,24 @@ pub(super) struct Reader {
     consumer: BaseConsumer,
     parts: Vec<Part>,
     until: Until,
-    letters: Option<DeadLetters>,
+    aside: PutAside,
     /// Records that are not in a batch yet.
     waiting: usize,
+}
+
+/// What becomes of records that are no rows, or late ones.
+pub(super) struct PutAside {
+    /// Where they are kept; without it the first that cannot be read ends the reading.
+    pub(super) letters: Option<DeadLetters>,
+    /// Whether records of rows are held until it is known which are late.
+    pub(super) late: bool,
+}
+
+impl PutAside {
+    /// Where late ones are kept, if they are.
+    fn of_late(&self) -> Option<&DeadLetters> {
+        self.letters.as_ref().filter(|_| self.late)
+    }
 }
 
 /// A partition that is being read.
@@ -45,6 +63,8 @@ struct Part {
     records: Records,
     known: Vec<i64>,
     offsets: Vec<u64>,
+    /// The records of the rows, where late ones are kept.
+    originals: Vec<OwnedMessage>,
     /// Whether everything that was there has been read.
     at_end: bool,
 }
@@ -60,6 +80,7 @@ impl Reader {
         settings: &Settings,
         until: Until,
         from: &[LogMark],
+        aside: PutAside,
     ) -> Result<Self, TopicError> {
         let consumer: BaseConsumer = settings.consumer()?;
         let client = |cause| TopicError::client(topic, cause);
@@ -81,12 +102,12 @@ impl Reader {
             let records = Records::of(Arc::clone(source), &*log)
                 .map_err(|cause| TopicError::Columns { topic: topic.to_owned(), cause: Box::new(cause) })?;
             let reached = Reached { next: mark.next, clock: mark.clock };
-            let (known, offsets) = (Vec::new(), Vec::new());
-            parts.push(Part { log, before: mark.next, reached, records, known, offsets, at_end: false });
+            let (known, offsets, originals) = (Vec::new(), Vec::new(), Vec::new());
+            let before = mark.next;
+            parts.push(Part { log, before, reached, records, known, offsets, originals, at_end: false });
         }
         consumer.assign(&assigned).map_err(client)?;
-        let letters = settings.dead_letters().map(|topic| DeadLetters::open(topic, settings)).transpose()?;
-        Ok(Self { topic: topic.to_owned(), consumer, parts, until, letters, waiting: 0 })
+        Ok(Self { topic: topic.to_owned(), consumer, parts, until, aside, waiting: 0 })
     }
 
     /// Polls until the log ends, an error stops it, or nobody takes the batches.
@@ -95,7 +116,7 @@ impl Reader {
             let wait = if self.waiting == 0 { POLL } else { Duration::ZERO };
             let polled = match self.consumer.poll(wait) {
                 None => Ok(false),
-                Some(Ok(message)) => take(&message, &mut self.parts, self.letters.as_ref()).map(|()| true),
+                Some(Ok(message)) => take(&message, &mut self.parts, &self.aside).map(|()| true),
                 Some(Err(cause)) => self.pass(cause).map(|()| true),
             };
             let more = match polled {
@@ -132,17 +153,7 @@ impl Reader {
                 }
                 Ok(())
             }
-            // The client connects again by itself.
-            KafkaError::MessageConsumption(
-                RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::RequestTimedOut
-                | RDKafkaErrorCode::NotLeaderForPartition
-                | RDKafkaErrorCode::LeaderNotAvailable
-                | RDKafkaErrorCode::NetworkException
-                | RDKafkaErrorCode::PollExceeded,
-            ) => Ok(()),
+            cause if passes(cause) => Ok(()),
             _ => Err(TopicError::client(&self.topic, cause)),
         }
     }
@@ -161,6 +172,11 @@ impl Reader {
                 known: Int64Array::from(std::mem::take(&mut part.known)),
                 offsets: UInt64Array::from(std::mem::take(&mut part.offsets)),
                 end: part.reached,
+                originals: self.aside.of_late().map(|letters| {
+                    let records = std::mem::take(&mut part.originals);
+                    let (log, letters) = (Arc::clone(&part.log), letters.clone());
+                    Arc::new(Held { log, letters, records }) as Arc<dyn Originals>
+                }),
             };
             if batches.blocking_send(Ok(batch)).is_err() {
                 return false;
@@ -170,12 +186,28 @@ impl Reader {
     }
 }
 
+/// The records of a batch's rows, in the order of their offsets.
+#[derive(Debug)]
+struct Held {
+    log: Arc<str>,
+    letters: DeadLetters,
+    records: Vec<OwnedMessage>,
+}
+
+#[async_trait]
+impl Originals for Held {
+    async fn keep_late(&self, late: &[(u64, Micros)]) -> Result<(), SourceError> {
+        let asides = late.iter().filter_map(|&(offset, by)| {
+            let at = self.records.binary_search_by_key(&(offset as i64), Message::offset).ok()?;
+            let reason = format!("became known {by} after it happened, later than the source's `lateness`");
+            Some(Aside { log: &self.log, record: &self.records[at], kind: Kind::Late, reason })
+        });
+        Ok(self.letters.keep(&asides.collect::<Vec<_>>()).await?)
+    }
+}
+
 /// Takes a record up.
-fn take(
-    message: &BorrowedMessage<'_>,
-    parts: &mut [Part],
-    letters: Option<&DeadLetters>,
-) -> Result<(), TopicError> {
+fn take(message: &BorrowedMessage<'_>, parts: &mut [Part], aside: &PutAside) -> Result<(), TopicError> {
     let (partition, offset) = (message.partition() as usize, message.offset() as u64);
     // A partition that was added since is seen when the log is opened again.
     let Some(part) = parts.get_mut(partition) else { return Ok(()) };
@@ -193,14 +225,18 @@ fn take(
             Ok(()) => {
                 part.known.push(clock.0);
                 part.offsets.push(offset);
+                if aside.of_late().is_some() {
+                    part.originals.push(message.detach());
+                }
             }
             Err(fault) => {
-                let letter = Letter { log: &part.log, message, reason: fault.to_string() };
-                let Some(letters) = letters else {
-                    let log = part.log.to_string();
-                    return Err(TopicError::Unreadable { log, offset, reason: letter.reason });
+                let reason = fault.to_string();
+                let Some(letters) = &aside.letters else {
+                    return Err(TopicError::Unreadable { log: part.log.to_string(), offset, reason });
                 };
-                letters.keep(&letter)?;
+                let (log, record) = (&part.log, &message.detach());
+                let letter = Aside { log, record, kind: Kind::Unreadable, reason };
+                futures::executor::block_on(letters.keep(&[letter]))?;
             }
         }
     }

@@ -8,12 +8,13 @@ use rdkafka::config::FromClientConfig;
 use super::TopicError;
 
 /// What keeps the answer exact, with the reason: no project may change it.
-const OURS: [(&str, &str, &str); 5] = [
+const OURS: [(&str, &str, &str); 6] = [
     ("auto.offset.reset", "error", "a view goes on where its marker says or not at all"),
     ("enable.auto.commit", "false", "the position is in the online store, beside the values"),
     ("enable.partition.eof", "true", "the end of a log must be seen"),
     ("isolation.level", "read_committed", "what a producer took back was never said"),
     ("enable.idempotence", "true", "a dead letter is written once"),
+    ("transactional.id", "feat.replay.TOPIC", "of two replays of letters the later one ends the earlier"),
 ];
 
 /// What may be changed: an idle reader waits for nothing, a busy one holds 16 MiB a topic.
@@ -23,6 +24,17 @@ const DEFAULTS: [(&str, &str); 4] = [
     // With its default of a second a full queue would stop the fetching for as long.
     ("fetch.queue.backoff.ms", "2"),
     ("client.id", "feat"),
+];
+
+/// What means nothing to a client that does not read.
+const OF_READERS: [&str; 7] = [
+    "auto.offset.reset",
+    "enable.auto.commit",
+    "enable.partition.eof",
+    "isolation.level",
+    "group.id",
+    "queued.max.messages.kbytes",
+    "fetch.queue.backoff.ms",
 ];
 
 /// How to reach Kafka. Neither printed nor logged: passwords are among it.
@@ -59,7 +71,8 @@ impl Settings {
             config.insert(name, value);
         }
         config.insert("bootstrap.servers".to_owned(), brokers.clone());
-        config.extend(OURS.iter().map(|(name, value, _)| ((*name).to_owned(), (*value).to_owned())));
+        let set = OURS.iter().filter(|(name, ..)| *name != "transactional.id");
+        config.extend(set.map(|(name, value, _)| ((*name).to_owned(), (*value).to_owned())));
         Ok(Self { brokers, dead_letters: None, config })
     }
 
@@ -81,29 +94,28 @@ impl Settings {
 
     /// A client that reads. Settings of producers alone are left out.
     pub(super) fn consumer<T: FromClientConfig>(&self) -> Result<T, TopicError> {
-        self.create(&["enable.idempotence"])
+        self.create(&["enable.idempotence"], &[])
     }
 
     /// A client that writes or asks.
     pub(super) fn client<T: FromClientConfig>(&self) -> Result<T, TopicError> {
-        let of_readers = [
-            "auto.offset.reset",
-            "enable.auto.commit",
-            "enable.partition.eof",
-            "isolation.level",
-            "group.id",
-            "queued.max.messages.kbytes",
-            "fetch.queue.backoff.ms",
-        ];
-        self.create(&of_readers)
+        self.create(&OF_READERS, &[])
     }
 
-    fn create<T: FromClientConfig>(&self, without: &[&str]) -> Result<T, TopicError> {
+    /// A client that writes in transactions: whoever opens them under `id` ends those of whoever did before.
+    pub(super) fn transactional<T: FromClientConfig>(&self, id: &str) -> Result<T, TopicError> {
+        self.create(&OF_READERS, &[("transactional.id", id)])
+    }
+
+    fn create<T: FromClientConfig>(&self, without: &[&str], with: &[(&str, &str)]) -> Result<T, TopicError> {
         let mut config = ClientConfig::new();
         for (name, value) in &self.config {
             if !without.contains(&name.as_str()) {
                 config.set(name, value);
             }
+        }
+        for (name, value) in with {
+            config.set(*name, *value);
         }
         config.create().map_err(|cause| TopicError::Setting { reason: cause.to_string() })
     }

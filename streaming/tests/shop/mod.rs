@@ -202,7 +202,7 @@ impl Parts {
                 let (batch, known) = (one.batch.slice(0, 0), one.known.slice(0, 0));
                 let clock = parts[log].last().map_or(Instant::MIN, |before| before.end.clock);
                 let (end, offsets) = (Reached { next: offset, clock }, one.offsets.slice(0, 0));
-                parts[log].push(LogBatch { log, batch, known, offsets, end });
+                parts[log].push(LogBatch { log, batch, known, offsets, end, originals: None });
             }
             parts[log].push(one);
         }

@@ -44,17 +44,18 @@ pub(super) async fn run(
         output::note(format!("waiting: {error}"));
     }));
     let options = &Options { waits: Some(alarm), ..options.clone() };
-    let settings = settings(project)?;
+    let (settings, late) = settings(project)?;
     let (stop, stopped) = watch::channel(false);
     let until = if until_end { Until::End } else { Until::Stopped(stopped) };
     let mut topics = Vec::with_capacity(by_source.len());
     for (groups, name) in by_source.values().zip(names) {
         let source = &groups[0].source;
-        topics.push(
-            KafkaTopic::open(source, name, settings.clone(), until.clone())
-                .await
-                .with_context(|| format!("source `{}` cannot be streamed", source.root.name))?,
-        );
+        let topic = KafkaTopic::open(source, name, settings.clone(), until.clone())
+            .await
+            .with_context(|| format!("source `{}` cannot be streamed", source.root.name))?
+            .with_metrics(options.metrics.clone());
+        let keeps = late == LateRows::Kept && groups.iter().any(|group| group.source.lateness.is_some());
+        topics.push(if keeps { topic.keeping_late() } else { topic });
     }
     let runs = by_source.values().zip(&topics).map(|(groups, topic)| async {
         let bar = output::progress("streaming", 0);
@@ -98,9 +99,23 @@ pub(crate) fn topic(source: &SourcePlan) -> Result<&str> {
     }
 }
 
+/// What becomes of late rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LateRows {
+    /// They are kept among the dead letters, where there is a topic for these.
+    Kept,
+    /// They are counted.
+    Counted,
+}
+
 /// What `[kafka]` says.
-pub(crate) fn settings(project: &Project) -> Result<Settings> {
+pub(crate) fn settings(project: &Project) -> Result<(Settings, LateRows)> {
     let mut settings = project.config.kafka.clone();
+    let late = match settings.remove("late_letters") {
+        None | Some(toml::Value::Boolean(true)) => LateRows::Kept,
+        Some(toml::Value::Boolean(false)) => LateRows::Counted,
+        Some(other) => bail!("[kafka] late_letters = {other} in feat.toml: write true or false"),
+    };
     let mut text = |name: &str| match settings.remove(name) {
         None => Ok(None),
         Some(toml::Value::String(text)) => Ok(Some(text)),
@@ -118,7 +133,7 @@ pub(crate) fn settings(project: &Project) -> Result<Settings> {
         _ => bail!("[kafka] {name} in feat.toml is no setting: write its whole name in quotes, such as \"{name}.…\" = …"),
     });
     let others = others.collect::<Result<Vec<_>>>()?;
-    Ok(Settings::new(brokers, others)?.with_dead_letters(dead_letters))
+    Ok((Settings::new(brokers, others)?.with_dead_letters(dead_letters), late))
 }
 
 /// Waits for the signal to stop: an interrupt from the keyboard, or what service managers send.
