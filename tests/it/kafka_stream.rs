@@ -88,6 +88,38 @@ fn a_topic_of_several_partitions_is_served_as_its_file_is() {
 }
 
 #[test]
+fn from_one_worker_to_eight_and_back_nothing_changes() {
+    let dice = &mut Dice::new(43);
+    let orders = orders(1000, dice);
+    let last = orders.last().expect("orders").0;
+    let (topic, partitions) = ("shop.workers", 4);
+    topic_of(topic, partitions);
+    let redis = RedisServer::start(&[]);
+    let place = project(topic, &orders, &format!("[online]\nurl = \"{}\"\n", redis.url()));
+    let (mut done, steps) = (0, [1, 8, 3, 8, 1]);
+    for (step, workers) in steps.into_iter().enumerate() {
+        let more = orders.len() / steps.len();
+        let mut live = command(place.path(), &words(&format!("stream --workers {workers}")));
+        let mut live = live.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        write(topic, partitions, &orders[done..done + more], dice);
+        // Some are killed on the way, the others end in good order.
+        let until = if step % 2 == 1 { done + more / 2 } else { done + more };
+        wait_for("the stream", || (position(place.path()) >= until as u64).then_some(()));
+        if step % 2 == 1 {
+            live.kill().expect("it runs");
+        } else {
+            signal(&live, "TERM");
+        }
+        live.wait().expect("it ended");
+        done += more;
+    }
+    let streamed = answers(place.path(), last);
+    let replayed = project(topic, &orders, "");
+    run(replayed.path(), "stream --replay --until-end");
+    assert_eq!(answers(replayed.path(), last), streamed);
+}
+
+#[test]
 fn what_cannot_be_read_is_kept_with_its_reason_and_moves_nothing_else() {
     let dice = &mut Dice::new(11);
     let orders = orders(60, dice);

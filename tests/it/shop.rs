@@ -99,7 +99,7 @@ pub(crate) fn topic_of(name: &str, partitions: i32) {
 pub(crate) fn write(topic: &str, partitions: i32, orders: &[Order], dice: &mut Dice) {
     let producer = producer(broker(), &[]);
     for (known, order) in orders {
-        let partition = dice.between(0, i64::from(partitions) - 1) as i32;
+        let partition = dice.between(0, i64::from(partitions)) as i32;
         let record = BaseRecord::<(), str>::to(topic).partition(partition).timestamp(*known).payload(order);
         producer.send(record).map_err(|(cause, _)| cause).expect("room in the queue");
     }
