@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 #[cfg(feature = "kafka")]
 use feat_streaming::kafka::Place;
 
+use crate::log::Form;
+
 /// A feature store whose online answer equals its offline answer, bit for bit.
 #[derive(Debug, Parser)]
 #[command(name = "feat", version, max_term_width = 100)]
@@ -68,6 +70,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Quarantine,
     },
+    /// How far the online values are behind their logs, and what was put aside.
+    Status(Status),
     /// Looks up online values.
     Get(Get),
     /// Shows the rows behind a value, and those left out and why.
@@ -163,6 +167,16 @@ pub(crate) struct Stream {
     /// How many workers share the partitions.
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<std::num::NonZeroUsize>,
+    /// Tells how it goes at this address: /metrics for Prometheus, /healthz, /status for `feat status`.
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "IP:PORT", conflicts_with = "replay")]
+    pub(crate) metrics: Option<std::net::SocketAddr>,
+    /// How lines of the log look, on standard error.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) log: Form,
+    /// Logs every commit, too. The environment's `FEAT_LOG` says it finer.
+    #[arg(long)]
+    pub(crate) verbose: bool,
     /// Prints the counts as JSON on standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -193,6 +207,21 @@ fn speed(text: &str) -> Result<f64, String> {
         Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
         _ => Err("write a number above zero, such as 60 for an hour a minute".to_owned()),
     }
+}
+
+/// `feat status`
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The groups; every streamed one when none is named.
+    #[arg(value_name = "GROUP")]
+    pub(crate) groups: Vec<String>,
+    /// Where a running stream can be asked; `metrics` under [stream] of feat.toml when not written.
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) metrics: Option<std::net::SocketAddr>,
+    /// Prints one JSON document on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `feat quarantine`

@@ -4,6 +4,7 @@
 //!  check fmt test explain            the spec
 //!  train materialize sample          the offline side
 //!  stream produce get                the online side
+//!  status quarantine                 running it
 //!  new demo                          a start
 //! ```
 //!
@@ -12,10 +13,14 @@
 
 mod arguments;
 mod command;
+#[cfg(feature = "kafka")]
+mod endpoint;
+mod log;
 mod output;
 mod parquet;
 mod places;
 mod project;
+mod standing;
 mod text;
 
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -9,8 +10,11 @@ use feat_compiler::Compiled;
 use feat_dsl::diagnostic::Diagnostic;
 use feat_dsl::render::Color;
 use feat_dsl::source_map::SourceMap;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value as Json, json};
+
+/// The bars that are shown: what is written to standard error goes around them.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Prints a line on standard output: the command's answer. A reader that went away is no error.
 pub(crate) fn line(text: impl AsRef<str>) {
@@ -19,7 +23,9 @@ pub(crate) fn line(text: impl AsRef<str>) {
 
 /// Prints a line on standard error: words for a person.
 pub(crate) fn note(text: impl AsRef<str>) {
-    let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
+    BARS.suspend(|| {
+        let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
+    });
 }
 
 /// Writes bytes as they are on standard output.
@@ -111,6 +117,7 @@ pub(crate) fn progress(what: &'static str, total: u64) -> ProgressBar {
         "{msg:>12} {wide_bar} {human_pos}/{human_len} {elapsed}"
     };
     bar.set_style(ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let bar = BARS.add(bar);
     bar.set_message(what);
     bar.enable_steady_tick(Duration::from_millis(100));
     bar

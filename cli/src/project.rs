@@ -31,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) engine: EngineConfig,
     /// Passed on as it is by what speaks to Kafka.
     pub(crate) kafka: toml::Table,
+    pub(crate) stream: StreamConfig,
     pub(crate) sources: BTreeMap<String, SourceConfig>,
     /// Laid over the rest by `--profile`; each has the form of the whole file.
     pub(crate) profiles: toml::Table,
@@ -61,6 +62,14 @@ pub(crate) struct EngineConfig {
     pub(crate) threads: Option<usize>,
     /// Memory for sorting and merging, such as `"1GB"`; what does not fit spills.
     pub(crate) memory: Option<String>,
+}
+
+/// `[stream]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StreamConfig {
+    /// Where a running stream can be asked: `IP:PORT`.
+    pub(crate) metrics: Option<String>,
 }
 
 /// `[sources.NAME]`: where the spec's source is found.

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::error::StreamError;
 use crate::metrics::Metrics;
@@ -252,8 +252,10 @@ impl Worker {
         let committed = tokio::spawn(async move {
             let begun = Moment::now();
             let committed = store.commit(commits, durability).await;
-            if committed.is_ok() {
-                metrics.committed(begun.elapsed());
+            if let Ok(committed) = &committed {
+                let took = begun.elapsed();
+                metrics.committed(took);
+                debug!(commits = committed.len(), seconds = took.as_secs_f64(), "committed");
             }
             committed
         });

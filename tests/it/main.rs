@@ -34,6 +34,9 @@ mod quarantine;
 #[cfg(feature = "engines")]
 #[cfg(test)]
 mod shop;
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod status;
 #[cfg(feature = "stores")]
 #[cfg(test)]
 mod stores;

@@ -242,8 +242,9 @@ fn late_rows_are_kept_once_each_and_are_not_put_back_as_they_are() {
     };
     let kept = place("dead_letters = \"shop.late.dead\"\n");
     let folder = kept.path();
-    let counts = run(folder, "stream --until-end --json");
-    let counts: Json = serde_json::from_str(&counts).expect("JSON");
+    let output = feat(folder, &words("stream --until-end --json"));
+    assert!(printed(&output).contains("kept as dead letters"), "{}", printed(&output));
+    let counts: Json = serde_json::from_slice(&output.stdout).expect("JSON");
     let number = counts[0]["late"].as_u64().expect("a number");
     assert!(number > 20 && counts[1]["late"] == counts[0]["late"], "{counts}");
     // By the definition: how long after it happened an order became known.

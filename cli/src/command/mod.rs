@@ -13,6 +13,7 @@ mod produce;
 #[cfg(feature = "kafka")]
 mod quarantine;
 mod sample;
+mod status;
 mod stream;
 mod test;
 mod train;
@@ -31,6 +32,8 @@ use indexmap::IndexMap;
 use crate::arguments::{Arguments, Command};
 use crate::output;
 use crate::project::Project;
+#[cfg(feature = "kafka")]
+pub(crate) use stream::live;
 
 /// Carries out a command; the exit code is 0 or 1.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -48,6 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Produce(produce) => produce::run(arguments, produce),
         #[cfg(feature = "kafka")]
         Command::Quarantine { what } => quarantine::run(arguments, what),
+        Command::Status(status) => status::run(arguments, status),
         Command::Get(get) => get::run(arguments, get),
         Command::Sample(sample) => sample::run(arguments, sample),
     }
@@ -157,7 +161,7 @@ fn instant(flag: &str, text: &str) -> Result<Instant> {
 
 /// The wall clock: read here and nowhere else.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

@@ -13,11 +13,12 @@ use feat_streaming::{GroupReport, LogBatch, Options, Replay, run as run_log};
 use futures::{StreamExt, TryStreamExt};
 use indexmap::IndexMap;
 use serde_json::json;
+use tracing::Level;
 
 use crate::arguments::{Arguments, Stream};
-use crate::output;
 use crate::places::{self, Role};
 use crate::project::Project;
+use crate::{log, output};
 
 /// Entities in one commit of a replay: nobody waits for a replayed row, so commits may be large.
 pub(crate) const REPLAY_KEYS: usize = 4096;
@@ -27,31 +28,38 @@ pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
     if stream.replay && !stream.until_end {
         return Ok(output::usage("a file does not grow while it is replayed: add `--until-end`"));
     }
+    // A stream that runs until it is stopped is a service, and what it does is of interest.
+    let level = match (stream.verbose, stream.until_end) {
+        (true, _) => Level::DEBUG,
+        (_, true) => Level::WARN,
+        (_, false) => Level::INFO,
+    };
+    log::begin(stream.log, level)?;
     let project = super::runnable(common)?;
     let groups = chosen(&project, &stream.group)?;
     let workers = stream.workers.or_else(|| std::thread::available_parallelism().ok());
     let options = Options { workers: workers.map_or(1, usize::from), ..Options::default() };
     let reports = super::block_on(async {
+        // Before anything is held that a signal should not tear.
+        #[cfg(feature = "kafka")]
+        let stop = (!stream.replay).then(live::Stop::listen).transpose()?;
         let store = places::store(&project).await?;
         if stream.refill {
             for group in &groups {
                 store.drop_view(&view_id(&group.name, group.version, &group.meaning)).await?;
             }
         }
+        #[cfg(feature = "kafka")]
+        if let Some(stop) = stop {
+            return live::run(&project, &store, &groups, &options, stream, stop).await;
+        }
         if stream.replay {
             return replay(&project, &store, &groups, &Options { chunk_keys: REPLAY_KEYS, ..options }).await;
         }
-        #[cfg(feature = "kafka")]
-        {
-            live::run(&project, &store, &groups, &options, stream.until_end).await
-        }
-        #[cfg(not(feature = "kafka"))]
-        {
-            bail!(
-                "this build has no Kafka client: build it with `cargo build --release --features kafka`, or \
-                 replay files with `feat stream --replay --until-end`"
-            )
-        }
+        bail!(
+            "this build has no Kafka client: build it with `cargo build --release --features kafka`, or replay \
+             files with `feat stream --replay --until-end`"
+        )
     })?;
     if stream.json {
         output::json(&reports.iter().map(report_json).collect())?;
@@ -62,7 +70,7 @@ pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
 }
 
 /// The groups named, or every group over a streamed source.
-fn chosen(project: &Project, names: &[String]) -> Result<Vec<Arc<GroupPlan>>> {
+pub(super) fn chosen(project: &Project, names: &[String]) -> Result<Vec<Arc<GroupPlan>>> {
     if !names.is_empty() {
         return names.iter().map(|name| super::group(project, name).cloned()).collect();
     }
@@ -92,7 +100,7 @@ pub(crate) async fn replay(
     }
     let mut reports = Vec::new();
     for groups in by_source.values() {
-        let log = log(&session, &groups[0], &tables);
+        let log = log_of(&session, &groups[0], &tables);
         let bar = output::progress("streaming", 0);
         let report =
             run_log(store, groups, &log, options, &|progress| bar.set_position(progress.records)).await?;
@@ -103,7 +111,11 @@ pub(crate) async fn replay(
 }
 
 /// The log that the file of a group's source is.
-pub(crate) fn log(session: &feat_batch::Session, group: &GroupPlan, tables: &feat_batch::Tables) -> Replay {
+pub(crate) fn log_of(
+    session: &feat_batch::Session,
+    group: &GroupPlan,
+    tables: &feat_batch::Tables,
+) -> Replay {
     let (session, source, tables) = (session.clone(), Arc::clone(&group.source), tables.clone());
     Replay::new(format!("{}/0", source.root.name), move || {
         let (session, source, tables) = (session.clone(), Arc::clone(&source), tables.clone());

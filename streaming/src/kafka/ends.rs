@@ -1,6 +1,6 @@
 //! Where a topic ends now, and how far a marker is from there.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use feat_kernel::layout::LogMark;
 use feat_kernel::time::{Instant, Micros};
@@ -56,7 +56,8 @@ impl End {
 /// Asks a topic where it ends.
 pub struct Ends {
     topic: String,
-    consumer: BaseConsumer,
+    /// One who asks at a time: what is read to find the end is assigned to the consumer.
+    consumer: Mutex<BaseConsumer>,
     partitions: usize,
 }
 
@@ -73,7 +74,7 @@ impl Ends {
     pub fn open(topic: &str, settings: &Settings) -> Result<Self, TopicError> {
         let consumer: BaseConsumer = settings.consumer()?;
         let partitions = partitions(&consumer, topic, settings.brokers())?;
-        Ok(Self { topic: topic.to_owned(), consumer, partitions })
+        Ok(Self { topic: topic.to_owned(), consumer: Mutex::new(consumer), partitions })
     }
 
     /// Where each partition ends, in their order.
@@ -82,15 +83,16 @@ impl Ends {
     /// Errors: [`TopicError::Client`].
     pub fn read(&self) -> Result<Vec<End>, TopicError> {
         let client = |cause| TopicError::client(&self.topic, cause);
+        let consumer = self.consumer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut ends = Vec::with_capacity(self.partitions);
         let mut from = Vec::with_capacity(self.partitions);
         for partition in 0..self.partitions as i32 {
-            let (_, next) = self.consumer.fetch_watermarks(&self.topic, partition, ANSWER).map_err(client)?;
+            let (_, next) = consumer.fetch_watermarks(&self.topic, partition, ANSWER).map_err(client)?;
             let next = next.max(0) as u64;
             ends.push(End { log: log_name(&self.topic, partition as usize), next, last: None });
             from.push((partition, next.saturating_sub(LOOKED_AT)));
         }
-        read_to_end(&self.consumer, &self.topic, &from, &mut |message| {
+        read_to_end(&consumer, &self.topic, &from, &mut |message| {
             let Some(end) = ends.get_mut(message.partition() as usize) else { return };
             let offset = message.offset() as u64;
             let time = message.timestamp().to_millis().map(|millis| Instant(millis.saturating_mul(1000)));

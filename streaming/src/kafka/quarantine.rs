@@ -102,6 +102,14 @@ impl Quarantine {
         Ok(kept)
     }
 
+    /// Every letter without its value, as of [`Quarantine::read`]; none while there is no such topic yet.
+    pub fn read_or_nothing(&self) -> Result<Kept, TopicError> {
+        match self.read(|_| false) {
+            Err(TopicError::Missing { .. }) => Ok(Kept::default()),
+            read => read,
+        }
+    }
+
     /// Writes the records of letters to the ends of their own partitions, where they become known anew:
     /// each once, whatever crashes and however many replays run. Gives the places that this call
     /// replayed; what is not there any more is left out.

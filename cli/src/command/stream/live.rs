@@ -1,5 +1,6 @@
 //! `feat stream` on Kafka: one run a source, all at once, until they are stopped.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,15 @@ use feat_streaming::kafka::{KafkaTopic, Settings, Until};
 use feat_streaming::{Alarm, GroupReport, Options, run as run_log};
 use futures::future::try_join_all;
 use indexmap::IndexMap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tracing::{info, warn};
 
+use crate::arguments::Stream;
+use crate::endpoint::Endpoint;
 use crate::output;
 use crate::project::Project;
+use crate::standing::Survey;
 
 /// How long what was read may take to be committed.
 const GRACE: Duration = Duration::from_secs(20);
@@ -27,7 +33,8 @@ pub(super) async fn run(
     store: &Arc<dyn Store>,
     groups: &[Arc<GroupPlan>],
     options: &Options,
-    until_end: bool,
+    asked: &Stream,
+    mut asked_to_stop: Stop,
 ) -> Result<Vec<GroupReport>> {
     let (fixed, moving): (Vec<_>, Vec<_>) =
         groups.iter().cloned().partition(|group| group.source.kind == SourceKind::Static);
@@ -40,23 +47,29 @@ pub(super) async fn run(
         return Ok(reports);
     }
     let names = by_source.values().map(|groups| topic(&groups[0].source)).collect::<Result<Vec<_>>>()?;
-    let alarm = Alarm(Arc::new(|error| {
-        output::note(format!("waiting: {error}"));
-    }));
+    let alarm = Alarm(Arc::new(|error| warn!("waiting: {error}")));
     let options = &Options { waits: Some(alarm), ..options.clone() };
     let (settings, late) = settings(project)?;
+    let address = address(project, asked.metrics)?;
     let (stop, stopped) = watch::channel(false);
-    let until = if until_end { Until::End } else { Until::Stopped(stopped) };
-    let mut topics = Vec::with_capacity(by_source.len());
-    for (groups, name) in by_source.values().zip(names) {
-        let source = &groups[0].source;
-        let topic = KafkaTopic::open(source, name, settings.clone(), until.clone())
-            .await
-            .with_context(|| format!("source `{}` cannot be streamed", source.root.name))?
-            .with_metrics(options.metrics.clone());
-        let keeps = late == LateRows::Kept && groups.iter().any(|group| group.source.lateness.is_some());
-        topics.push(if keeps { topic.keeping_late() } else { topic });
-    }
+    let until = if asked.until_end { Until::End } else { Until::Stopped(stopped) };
+    let topics = async {
+        let mut topics = Vec::with_capacity(by_source.len());
+        for (groups, name) in by_source.values().zip(names) {
+            let source = &groups[0].source;
+            let topic = KafkaTopic::open(source, name, settings.clone(), until.clone())
+                .await
+                .with_context(|| format!("source `{}` cannot be streamed", source.root.name))?
+                .with_metrics(options.metrics.clone());
+            let keeps = late == LateRows::Kept && groups.iter().any(|group| group.source.lateness.is_some());
+            topics.push(if keeps { topic.keeping_late() } else { topic });
+        }
+        anyhow::Ok(topics)
+    };
+    let topics = tokio::select! {
+        topics = topics => topics?,
+        () = asked_to_stop.asked() => return Ok(reports),
+    };
     let runs = by_source.values().zip(&topics).map(|(groups, topic)| async {
         let bar = output::progress("streaming", 0);
         let report =
@@ -64,18 +77,42 @@ pub(super) async fn run(
         bar.finish_and_clear();
         anyhow::Ok(report.groups)
     });
+    let endpoint = match address {
+        Some(address) => Some(Endpoint::open(address).await?),
+        None => None,
+    };
+    let told = async {
+        match endpoint {
+            Some(endpoint) => {
+                let metrics = options.metrics.clone();
+                info!(address = %endpoint.address()?, "metrics are served");
+                let survey = Survey::of(project, Arc::clone(store), groups.to_vec(), Some(metrics.clone()));
+                endpoint.serve(survey.await?, metrics).await;
+                bail!("nobody answers for the metrics any more")
+            }
+            None => std::future::pending().await,
+        }
+    };
+    let (workers, groups) = (options.workers, moving.len());
+    info!(version = env!("CARGO_PKG_VERSION"), groups, workers, "a stream begins");
     let mut runs = std::pin::pin!(try_join_all(runs));
+    let mut told = std::pin::pin!(told);
     let done = tokio::select! {
         done = &mut runs => done?,
-        signal = stop_signal() => {
-            signal?;
-            output::note("stopping: what was read is being committed");
+        told = &mut told => return told,
+        () = asked_to_stop.asked() => {
+            info!("stopping: what was read is being committed");
             stop.send_replace(true);
             // A store that is away is not waited for any more.
             tokio::time::timeout(GRACE, runs).await.context("stopped while the online store was away")??
         }
     };
     reports.extend(done.into_iter().flatten());
+    for report in &reports {
+        let GroupReport { group, folded, duplicates, commits, conflicts, .. } = report;
+        let (read, late) = (report.counts.read, report.counts.late);
+        info!(group, read, late, folded, duplicates, commits, conflicts, "stopped");
+    }
     Ok(reports)
 }
 
@@ -96,6 +133,18 @@ pub(crate) fn topic(source: &SourcePlan) -> Result<&str> {
             bail!("source `{name}` has records in \"{format}\", and this build reads \"json\"")
         }
         _ => Ok(&stream.location),
+    }
+}
+
+/// Where a running stream can be asked: as the command says, or feat.toml.
+pub(crate) fn address(project: &Project, flag: Option<SocketAddr>) -> Result<Option<SocketAddr>> {
+    let said = || project.config.stream.metrics.as_deref();
+    match (flag, said()) {
+        (Some(address), _) => Ok(Some(address)),
+        (None, None) => Ok(None),
+        (None, Some(said)) => said.parse().map(Some).with_context(|| {
+            format!("[stream] metrics = \"{said}\" in feat.toml is no address: write IP:PORT, such as \"127.0.0.1:9100\"")
+        }),
     }
 }
 
@@ -136,12 +185,24 @@ pub(crate) fn settings(project: &Project) -> Result<(Settings, LateRows)> {
     Ok((Settings::new(brokers, others)?.with_dead_letters(dead_letters), late))
 }
 
-/// Waits for the signal to stop: an interrupt from the keyboard, or what service managers send.
-async fn stop_signal() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("signals cannot be received"),
-        _ = terminate.recv() => Ok(()),
+/// The signals to stop: an interrupt from the keyboard, and what service managers send. From the moment
+/// that they are listened for they end nothing by themselves.
+pub(super) struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    pub(super) fn listen() -> Result<Self> {
+        let listen = |kind| signal(kind).context("signals cannot be received");
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Waits for one.
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

@@ -1,0 +1,329 @@
+//! How far groups are: the positions in their markers beside the ends of their logs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+use feat_compiler::plan::GroupPlan;
+use feat_kernel::layout::{LogMark, Marker};
+use feat_kernel::time::Instant;
+use feat_store::{Read, Store, Undecodable, view_id};
+use feat_streaming::Metrics;
+use serde::{Deserialize, Serialize};
+
+use crate::project::Project;
+
+/// How far all groups are, as `feat status --json` prints it and a stream tells it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    /// Whether a stream that runs says this.
+    pub(crate) running: bool,
+    pub(crate) groups: Vec<GroupStanding>,
+}
+
+/// How far a group is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct GroupStanding {
+    pub(crate) group: String,
+    /// Its view in the store.
+    pub(crate) view: String,
+    /// Every row known before this is in its values; `None` while nothing can be said.
+    pub(crate) complete_to: Option<String>,
+    pub(crate) logs: Vec<LogStanding>,
+    /// What became of its rows since the stream began; `None` if no stream says this.
+    pub(crate) rows: Option<RowCounts>,
+}
+
+/// How far a group is in one partition of its log.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LogStanding {
+    pub(crate) log: String,
+    /// The offset of the next record, in the partition of the view that is furthest behind.
+    pub(crate) next: u64,
+    /// The offset after the last record; `None` where the log cannot be asked, as a file.
+    pub(crate) end: Option<u64>,
+    pub(crate) lag_records: Option<u64>,
+    /// How much later the log's last record is than the last that was read.
+    pub(crate) lag_seconds: Option<f64>,
+    pub(crate) complete_to: Option<String>,
+    /// Dead letters of the log by kind; `None` where none are kept.
+    pub(crate) letters: Option<LetterCounts>,
+}
+
+/// Letters that are to be looked at.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct LetterCounts {
+    pub(crate) unreadable: u64,
+    pub(crate) late: u64,
+}
+
+/// What became of a group's rows since the stream began.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RowCounts {
+    pub(crate) admitted: u64,
+    pub(crate) folded: u64,
+    pub(crate) duplicate: u64,
+    pub(crate) late: u64,
+    /// Not admitted, late ones among them.
+    pub(crate) rejected: u64,
+}
+
+/// Whether the dead letters are counted, for which all of them are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Letters {
+    /// They are.
+    Counted,
+    /// They are not.
+    #[cfg(feature = "kafka")]
+    Left,
+}
+
+/// Where a log ends, and how far a mark is from there.
+#[derive(Clone, Copy, Debug)]
+struct Behind {
+    end: u64,
+    records: u64,
+    seconds: Option<f64>,
+}
+
+/// What is asked to find out how far groups are.
+pub(crate) struct Survey {
+    store: Arc<dyn Store>,
+    groups: Vec<Arc<GroupPlan>>,
+    metrics: Option<Metrics>,
+    #[cfg(feature = "kafka")]
+    topics: topics::Topics,
+}
+
+impl Survey {
+    /// Of `groups`, whose values are in `store`; `metrics` are those of the stream that asks for itself.
+    ///
+    /// Errors: Kafka cannot be asked.
+    #[cfg_attr(not(feature = "kafka"), expect(clippy::unused_async, reason = "only Kafka is waited for"))]
+    pub(crate) async fn of(
+        project: &Project,
+        store: Arc<dyn Store>,
+        groups: Vec<Arc<GroupPlan>>,
+        metrics: Option<Metrics>,
+    ) -> Result<Self> {
+        #[cfg(feature = "kafka")]
+        let topics = topics::Topics::of(project, &groups).await?;
+        #[cfg(not(feature = "kafka"))]
+        let _ = project;
+        Ok(Self {
+            store,
+            groups,
+            metrics,
+            #[cfg(feature = "kafka")]
+            topics,
+        })
+    }
+
+    /// How far they are now.
+    ///
+    /// Cost: a read of the markers, and what the ends of the topics cost.
+    pub(crate) async fn read(&self, letters: Letters) -> Result<Standing> {
+        #[cfg(feature = "kafka")]
+        let (ends, letters) = self.topics.read(letters).await?;
+        #[cfg(not(feature = "kafka"))]
+        let letters = match letters {
+            Letters::Counted => None::<BTreeMap<String, LetterCounts>>,
+        };
+        let mut groups = Vec::with_capacity(self.groups.len());
+        for group in &self.groups {
+            let view = view_id(&group.name, group.version, &group.meaning);
+            let partitions = self.store.partitions(&view).await?.unwrap_or(0);
+            let reads = (0..partitions).map(|partition| Read {
+                view: Arc::clone(&view),
+                partition,
+                keys: Vec::new(),
+            });
+            let mut markers = Vec::with_capacity(partitions as usize);
+            for (partition, found) in self.store.read(reads.collect()).await?.into_iter().enumerate() {
+                let decoded = found.marker.map(|bytes| Marker::decode(&bytes)).transpose();
+                markers.push(decoded.map_err(|cause| Undecodable {
+                    view: Arc::clone(&view),
+                    partition: partition as u32,
+                    cause,
+                })?);
+            }
+            let name = group.name.to_string();
+            let marks = marks(&markers);
+            #[cfg(feature = "kafka")]
+            let logs = topics::logs(group, marks, &ends);
+            #[cfg(not(feature = "kafka"))]
+            let logs = marks.into_iter().map(|(log, mark)| (log, mark, None::<Behind>));
+            let logs = logs.into_iter().map(|(log, mark, behind)| LogStanding {
+                next: mark.next,
+                end: behind.map(|behind| behind.end),
+                lag_records: behind.map(|behind| behind.records),
+                lag_seconds: behind.and_then(|behind| behind.seconds),
+                complete_to: shown(mark.complete_to()),
+                letters: letters.as_ref().map(|letters| letters.get(&log).copied().unwrap_or_default()),
+                log,
+            });
+            let complete_to =
+                markers.iter().map(|marker| marker.as_ref().map_or(Instant::MIN, Marker::complete_to));
+            let complete_to = complete_to.min().unwrap_or(Instant::MIN);
+            groups.push(GroupStanding {
+                view: view.to_string(),
+                complete_to: shown(complete_to),
+                logs: logs.collect(),
+                rows: self.metrics.as_ref().map(|metrics| rows(metrics, &name)),
+                group: name,
+            });
+        }
+        Ok(Standing { running: self.metrics.is_some(), groups })
+    }
+}
+
+#[cfg(feature = "kafka")]
+impl Standing {
+    /// Tells it to Prometheus.
+    pub(crate) fn tell(&self, metrics: &Metrics) {
+        for group in &self.groups {
+            if let Some(at) = group.complete_to.as_deref().and_then(Instant::parse) {
+                metrics.complete_to(&group.group, at.0 as f64 / 1e6);
+            }
+            for log in &group.logs {
+                if let Some(records) = log.lag_records {
+                    metrics.lag(&group.group, &log.log, records, log.lag_seconds);
+                }
+            }
+        }
+    }
+}
+
+/// Of each log the mark of the partition that is furthest behind.
+fn marks(markers: &[Option<Marker>]) -> BTreeMap<String, LogMark> {
+    let mut marks: BTreeMap<String, LogMark> = BTreeMap::new();
+    let filled: Vec<&Marker> = markers.iter().flatten().filter(|marker| marker.is_filled()).collect();
+    for (log, mark) in filled.iter().flat_map(|marker| &marker.logs) {
+        let least = marks.entry(log.clone()).or_insert(*mark);
+        if mark.next < least.next {
+            *least = *mark;
+        }
+    }
+    if filled.len() < markers.len() {
+        for mark in marks.values_mut() {
+            *mark = LogMark::default();
+        }
+    }
+    marks
+}
+
+fn shown(at: Instant) -> Option<String> {
+    (at > Instant::MIN).then(|| at.to_string())
+}
+
+fn rows(metrics: &Metrics, group: &str) -> RowCounts {
+    let rows = metrics.rows(group);
+    RowCounts {
+        admitted: rows.admitted,
+        folded: rows.folded,
+        duplicate: rows.duplicates,
+        late: rows.late,
+        rejected: rows.rejected,
+    }
+}
+
+/// What Kafka is asked.
+#[cfg(feature = "kafka")]
+mod topics {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use anyhow::Result;
+    use feat_compiler::plan::{GroupPlan, SourcePlan};
+    use feat_kernel::layout::LogMark;
+    use feat_streaming::kafka::{End, Ends, Kind, Place, Quarantine};
+
+    use super::{Behind, LetterCounts, Letters};
+    use crate::command::live;
+    use crate::project::Project;
+
+    /// The topics of some groups, and that of their dead letters.
+    pub(super) struct Topics {
+        ends: BTreeMap<String, Arc<Ends>>,
+        letters: Option<Quarantine>,
+    }
+
+    /// The ends of topics, by their names.
+    pub(super) type Found = BTreeMap<String, Vec<End>>;
+
+    impl Topics {
+        /// None where feat.toml does not say where Kafka is.
+        pub(super) async fn of(project: &Project, groups: &[Arc<GroupPlan>]) -> Result<Self> {
+            let mut ends = BTreeMap::new();
+            if project.config.kafka.is_empty() {
+                return Ok(Self { ends, letters: None });
+            }
+            let (settings, _) = live::settings(project)?;
+            for topic in groups.iter().filter_map(|group| topic(&group.source)) {
+                if !ends.contains_key(topic) {
+                    let (name, settings) = (topic.to_owned(), settings.clone());
+                    let open = tokio::task::spawn_blocking(move || Ends::open(&name, &settings));
+                    ends.insert(topic.to_owned(), Arc::new(open.await??));
+                }
+            }
+            Ok(Self { ends, letters: Quarantine::of(&settings) })
+        }
+
+        /// Where the topics end, and how many letters there are of each log.
+        pub(super) async fn read(
+            &self,
+            letters: Letters,
+        ) -> Result<(Found, Option<BTreeMap<String, LetterCounts>>)> {
+            let mut found = Found::new();
+            for (topic, ends) in &self.ends {
+                let ends = Arc::clone(ends);
+                found.insert(topic.clone(), tokio::task::spawn_blocking(move || ends.read()).await??);
+            }
+            let (Some(quarantine), Letters::Counted) = (self.letters.clone(), letters) else {
+                return Ok((found, None));
+            };
+            let kept = tokio::task::spawn_blocking(move || quarantine.read_or_nothing()).await??;
+            let mut counts: BTreeMap<String, LetterCounts> = BTreeMap::new();
+            for letter in kept.letters.values() {
+                let Place { topic, partition, .. } = &letter.place;
+                let of = counts.entry(format!("kafka:{topic}/{partition}")).or_default();
+                match letter.kind {
+                    Kind::Unreadable => of.unreadable += 1,
+                    Kind::Late => of.late += 1,
+                }
+            }
+            Ok((found, Some(counts)))
+        }
+    }
+
+    /// Each log of a group with how far it was read: those of its markers, or those of its topic while
+    /// it has none.
+    pub(super) fn logs(
+        group: &GroupPlan,
+        mut marks: BTreeMap<String, LogMark>,
+        found: &Found,
+    ) -> Vec<(String, LogMark, Option<Behind>)> {
+        let ends = topic(&group.source).and_then(|topic| found.get(topic)).map_or(&[][..], Vec::as_slice);
+        // A view that was filled from a file is not behind its topic: it never read it.
+        if marks.is_empty() || marks.keys().any(|log| log.starts_with("kafka:")) {
+            for end in ends {
+                marks.entry(end.log.to_string()).or_default();
+            }
+        }
+        let behind = |log: &str, mark: &LogMark| {
+            let end = ends.iter().find(|end| *end.log == *log)?;
+            let lag = end.lag(mark);
+            let seconds = lag.time.map(|time| time.0 as f64 / 1e6);
+            Some(Behind { end: end.next, records: lag.records, seconds })
+        };
+        let logs = marks.into_iter().map(|(log, mark)| {
+            let behind = behind(&log, &mark);
+            (log, mark, behind)
+        });
+        logs.collect()
+    }
+
+    fn topic(source: &SourcePlan) -> Option<&str> {
+        source.stream.as_ref().filter(|stream| stream.kind == "kafka").map(|stream| &*stream.location)
+    }
+}
