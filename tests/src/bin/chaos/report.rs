@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use crate::faults::Fault;
 use crate::lookups::Shared;
+use crate::world::Letters;
 
 /// The kinds of records that go wrong.
 const RECORDS: [&str; 6] = [
@@ -18,11 +19,11 @@ const RECORDS: [&str; 6] = [
 /// Lookups a minute without which too little was looked at.
 const LOOKUPS: f64 = 5000.0;
 
-/// Says what happened; whether all is well. `letters` is how many dead letters there are in the end.
+/// Says what happened; whether all is well. `letters` are those that there are in the end.
 pub(crate) fn tell(
     shared: &Shared,
     minutes: f64,
-    letters: Option<usize>,
+    letters: Option<Letters>,
     outcome: Result<(), String>,
 ) -> bool {
     let Shared { tally, stamps, .. } = shared;
@@ -40,10 +41,12 @@ pub(crate) fn tell(
         tally.all().iter().filter(|(what, _)| what.starts_with("lookups")).map(|(_, count)| count).sum();
     let (compared, differ) = (tally.of("compared"), tally.of("differ"));
     println!("{:>7}  lookups said to be complete, compared with the whole log as well", tally.of("complete"));
-    if let Some(letters) = letters {
-        println!("{letters:>7}  records kept as dead letters");
-        if letters as u64 != tally.of("poison records") {
-            wrong.push(format!("{letters} dead letters of {} poison records", tally.of("poison records")));
+    if let Some(Letters { unreadable, late }) = letters {
+        println!("{unreadable:>7}  records kept because they cannot be read");
+        println!("{late:>7}  records kept because they came too late");
+        let poison = tally.of("poison records");
+        if unreadable != poison || late == 0 {
+            wrong.push(format!("{unreadable} dead letters of {poison} poison records, {late} of late ones"));
         }
     }
     println!();

@@ -1,5 +1,6 @@
 //! The servers, the project over them, and whoever writes to its topics.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use feat_tests::read::project::Project;
 use feat_tests::servers::kafka::KafkaBroker;
 use feat_tests::text::feat;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::message::{DeliveryResult, Headers, Message};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
@@ -146,19 +147,36 @@ impl Writer {
     }
 }
 
-/// How many records are kept as dead letters: as many keys as the topic has.
-pub(crate) fn letters(broker: &KafkaBroker) -> Result<usize, String> {
+/// How many records are kept as dead letters.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Letters {
+    /// Because they cannot be read.
+    pub(crate) unreadable: u64,
+    /// Because they came too late.
+    pub(crate) late: u64,
+}
+
+/// Counts the dead letters: as many as the topic has keys, since one that is written again overwrites.
+pub(crate) fn letters(broker: &KafkaBroker) -> Result<Letters, String> {
     let mut config = broker.client();
     config.set("group.id", "letters").set("auto.offset.reset", "error").set("enable.partition.eof", "true");
     let reader: BaseConsumer = config.create().map_err(|cause| cause.to_string())?;
     let mut from = TopicPartitionList::new();
     let begin = from.add_partition_offset(LETTERS, 0, Offset::Beginning).and_then(|()| reader.assign(&from));
     begin.map_err(|cause| cause.to_string())?;
-    let mut keys = std::collections::BTreeSet::new();
+    let mut kinds = BTreeMap::new();
     loop {
         match reader.poll(FLUSH) {
-            Some(Ok(letter)) => drop(keys.insert(letter.key().map(<[u8]>::to_vec))),
-            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => return Ok(keys.len()),
+            Some(Ok(letter)) => {
+                let kind = letter.headers().into_iter().flat_map(Headers::iter);
+                let late =
+                    kind.filter(|header| header.key == "feat.kind").any(|kind| kind.value == Some(b"late"));
+                kinds.insert(letter.key().map(<[u8]>::to_vec), late);
+            }
+            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => {
+                let late = kinds.values().filter(|late| **late).count() as u64;
+                return Ok(Letters { unreadable: kinds.len() as u64 - late, late });
+            }
             Some(Err(cause)) => return Err(cause.to_string()),
             None => return Err("the dead letters were not read in time".to_owned()),
         }
