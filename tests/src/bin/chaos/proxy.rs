@@ -115,28 +115,32 @@ impl Shared {
         }
         let (mute, muted) = channel();
         let answering = thread::spawn(move || pass_answers(answers, back, &muted));
-        self.pass_requests(client, &server, &mute);
+        let late = self.pass_requests(client, &server, &mute);
         drop(mute);
-        close(client);
-        // What is held has a handle of its own; a late answer to it is read there.
-        if answering.join().is_err() || !self.is_held(&server) {
-            close(&server);
+        // Whoever delivers a request reads its answer: nobody else may read from this connection then.
+        let quiet = answering.join().is_ok();
+        match late {
+            Some(request) if quiet => lock(&self.held).push((server, request)),
+            _ => close(&server),
         }
+        // Last, so that a client that sees its connection cut finds its request held.
+        close(client);
     }
 
-    fn is_held(&self, server: &TcpStream) -> bool {
-        let place = server.local_addr().ok();
-        lock(&self.held).iter().any(|(held, _)| held.local_addr().ok() == place)
-    }
-
-    fn pass_requests(&self, mut client: &TcpStream, mut server: &TcpStream, mute: &Sender<Sender<()>>) {
+    /// Passes requests on until one of them is cut. Returns that one if it is to be delivered late.
+    fn pass_requests(
+        &self,
+        mut client: &TcpStream,
+        mut server: &TcpStream,
+        mute: &Sender<Sender<()>>,
+    ) -> Option<Vec<u8>> {
         let mut buffer = vec![0; 1 << 16];
         loop {
-            let Ok(read @ 1..) = client.read(&mut buffer) else { return };
+            let Ok(read @ 1..) = client.read(&mut buffer) else { return None };
             let cut = if is_commit(&buffer[..read]) { lock(&self.armed).pop_front() } else { None };
             let Some(cut) = cut else {
                 if server.write_all(&buffer[..read]).is_err() {
-                    return;
+                    return None;
                 }
                 continue;
             };
@@ -145,13 +149,10 @@ impl Shared {
             // From here on nothing that Redis says reaches the client.
             let (heard, answered) = channel();
             if mute.send(heard).is_err() {
-                return;
+                return None;
             }
             if cut == Cut::Late {
-                if let Ok(server) = server.try_clone() {
-                    lock(&self.held).push((server, request));
-                }
-                return;
+                return Some(request);
             }
             if cut == Cut::InFlight {
                 close(client);
@@ -159,7 +160,7 @@ impl Shared {
             if server.write_all(&request).is_ok() && answered.recv_timeout(ANSWER).is_ok() {
                 self.tally.count(cut.name());
             }
-            return;
+            return None;
         }
     }
 }
