@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
-use feat_kernel::agg::content::Word;
 use feat_kernel::agg::{Aggregate, Outcome, Part, Typed};
 use feat_kernel::value::Value;
 use feat_kernel::view::Cell;
@@ -23,8 +22,8 @@ pub(super) trait Lane: Debug + Send {
 /// The lane of cell `cell`.
 pub(super) fn lane(layout: &Layout, cell: usize) -> Box<dyn Lane> {
     let Cell { aggregator, args, .. } = &layout.view.cells[cell];
-    let word = args.first().and_then(|&arg| Word::of(&layout.view.args[arg]));
-    aggregator.typed(word, Start { layout, cell })
+    let argument = args.first().map(|&arg| &layout.view.args[arg]);
+    aggregator.typed(argument, Start { layout, cell })
 }
 
 struct Start<'a> {

@@ -6,7 +6,6 @@ use std::marker::PhantomData;
 
 use super::broken;
 use super::kept::value_heap_size;
-use crate::types::Type;
 use crate::value::{Value, ValueRef};
 
 /// A value that is not null, as a state keeps it: any [`Value`], or a number whose kind is known
@@ -27,9 +26,6 @@ pub trait Content: Clone + Debug + Ord + Send + 'static {
         0
     }
 }
-
-/// What a value of another kind than its column's means.
-const KIND: &str = "a state meets only values of its argument's type";
 
 impl Content for Value {
     #[inline]
@@ -68,14 +64,18 @@ impl Content for Value {
     }
 }
 
-/// `int`, `timestamp`, `duration`, `date`.
-impl Content for i64 {
+/// A number that fits a machine word.
+pub trait Number: Copy + Debug + Ord + Send + 'static {
+    /// The number in `x`; `None` if there is none of this kind.
+    fn read(x: ValueRef<'_>) -> Option<Self>;
+    /// As any value; the same bits.
+    fn shown(&self) -> ValueRef<'_>;
+}
+
+impl<N: Number> Content for N {
     #[inline]
     fn of(x: ValueRef<'_>) -> Self {
-        match x {
-            ValueRef::Int(x) => x,
-            _ => broken(KIND),
-        }
+        N::read(x).unwrap_or_else(|| broken("a state meets only values of its argument's type"))
     }
 
     #[inline]
@@ -85,24 +85,46 @@ impl Content for i64 {
 
     #[inline]
     fn to_value(&self) -> Value {
-        Value::Int(*self)
+        self.shown().to_value()
     }
 
     fn as_ref(&self) -> ValueRef<'_> {
-        ValueRef::Int(*self)
+        self.shown()
     }
 
     fn from_value(value: Value) -> Option<Self> {
-        match value {
-            Value::Int(x) => Some(x),
-            _ => None,
-        }
+        N::read(value.as_ref())
+    }
+}
+
+/// `int`, `timestamp`, `duration`, `date`.
+impl Number for i64 {
+    #[inline]
+    fn read(x: ValueRef<'_>) -> Option<Self> {
+        if let ValueRef::Int(x) = x { Some(x) } else { None }
+    }
+
+    #[inline]
+    fn shown(&self) -> ValueRef<'_> {
+        ValueRef::Int(*self)
     }
 }
 
 /// A float as columns hold it: finite, no `-0.0`.
 #[derive(Clone, Copy, Debug)]
 pub struct Finite(f64);
+
+impl Number for Finite {
+    #[inline]
+    fn read(x: ValueRef<'_>) -> Option<Self> {
+        if let ValueRef::Float(x) = x { Some(Self(x)) } else { None }
+    }
+
+    #[inline]
+    fn shown(&self) -> ValueRef<'_> {
+        ValueRef::Float(self.0)
+    }
+}
 
 impl PartialEq for Finite {
     fn eq(&self, other: &Self) -> bool {
@@ -122,57 +144,6 @@ impl Ord for Finite {
     #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
         self.0.total_cmp(&other.0)
-    }
-}
-
-impl Content for Finite {
-    #[inline]
-    fn of(x: ValueRef<'_>) -> Self {
-        match x {
-            ValueRef::Float(x) => Self(x),
-            _ => broken(KIND),
-        }
-    }
-
-    #[inline]
-    fn compare(x: ValueRef<'_>, with: &Self) -> Ordering {
-        Self::of(x).cmp(with)
-    }
-
-    #[inline]
-    fn to_value(&self) -> Value {
-        Value::Float(self.0)
-    }
-
-    fn as_ref(&self) -> ValueRef<'_> {
-        ValueRef::Float(self.0)
-    }
-
-    fn from_value(value: Value) -> Option<Self> {
-        match value {
-            Value::Float(x) => Some(Self(x)),
-            _ => None,
-        }
-    }
-}
-
-/// Which numbers the values of a type are, if they are numbers that fit a machine word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
-    /// [`i64`]
-    Int,
-    /// [`Finite`]
-    Float,
-}
-
-impl Word {
-    /// That of `ty`.
-    pub fn of(ty: &Type) -> Option<Self> {
-        match ty {
-            Type::Int | Type::Timestamp | Type::Duration | Type::Date => Some(Self::Int),
-            Type::Float => Some(Self::Float),
-            _ => None,
-        }
     }
 }
 

@@ -20,7 +20,7 @@ pub mod ratio;
 pub mod share;
 pub mod sum;
 
-use self::content::{Finite, Word};
+use self::content::Finite;
 use crate::codec::{CodecError, Reader};
 use crate::time::Instant;
 use crate::types::{Slot, Type};
@@ -240,20 +240,18 @@ macro_rules! aggregates {
         }
 
         impl Aggregator {
-            /// Does `work` for the aggregate itself, without the enums. `word`: what the first
-            /// argument's values are, where states may be kept as such.
-            pub fn typed<T: Typed>(&self, word: Option<Word>, work: T) -> T::Output {
-                use first_last::Edge::Latest;
-                match (self, word) {
-                    (Self::Extreme(over), Some(Word::Int)) => return work.over(over.keeping::<i64>()),
-                    (Self::Extreme(over), Some(Word::Float)) => return work.over(over.keeping::<Finite>()),
+            /// Does `work` for the aggregate itself, without the enums; over an `argument` that is a
+            /// number, for the form of it whose states hold numbers.
+            pub fn typed<T: Typed>(&self, argument: Option<&Type>, work: T) -> T::Output {
+                let int = matches!(argument, Some(Type::Int | Type::Timestamp | Type::Duration | Type::Date));
+                let float = matches!(argument, Some(Type::Float));
+                match self {
+                    Self::Extreme(over) if int => return work.over(over.keeping::<i64>()),
+                    Self::Extreme(over) if float => return work.over(over.keeping::<Finite>()),
                     // The newest row may be one whose value is null, which is no number.
-                    (Self::Edge(over), Some(Word::Int)) if over.which != Latest => {
-                        return work.over(over.keeping::<i64>());
-                    }
-                    (Self::Edge(over), Some(Word::Float)) if over.which != Latest => {
-                        return work.over(over.keeping::<Finite>());
-                    }
+                    Self::Edge(over) if over.which == first_last::Edge::Latest => {}
+                    Self::Edge(over) if int => return work.over(over.keeping::<i64>()),
+                    Self::Edge(over) if float => return work.over(over.keeping::<Finite>()),
                     _ => {}
                 }
                 match self {
