@@ -22,7 +22,7 @@ pub(crate) fn run(common: &Arguments, produce: &Produce) -> Result<ExitCode> {
     let source = super::find(&project, "source", sources, &produce.source)?;
     let session = places::session(&project)?;
     let tables = places::tables(&project, [source], Role::Replay)?;
-    let producer = Producer::open(topic(source)?, &settings(&project)?.0)?;
+    let producer = Producer::open(topic(source)?, &settings(&project)?)?;
     let key = produce.key.as_deref();
     if let Some(key) = key
         && !source.stored.iter().any(|column| column.name == key)

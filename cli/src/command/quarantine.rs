@@ -28,7 +28,7 @@ pub(crate) fn run(common: &Arguments, what: &Quarantine) -> Result<ExitCode> {
 
 /// The topic of dead letters.
 fn letters(project: &Project) -> Result<Letters> {
-    Letters::of(&settings(project)?.0).context(
+    Letters::of(&settings(project)?).context(
         "feat.toml names no topic of dead letters:\n  [kafka]\n  dead_letters = \"feat.dead-letters\"",
     )
 }

@@ -49,7 +49,7 @@ pub(super) async fn run(
     let names = by_source.values().map(|groups| topic(&groups[0].source)).collect::<Result<Vec<_>>>()?;
     let alarm = Alarm(Arc::new(|error| warn!("waiting: {error}")));
     let options = &Options { waits: Some(alarm), ..options.clone() };
-    let (settings, late) = settings(project)?;
+    let (settings, late) = (settings(project)?, late_rows(project)?);
     let address = address(project, asked.metrics)?;
     let (stop, stopped) = watch::channel(false);
     let until = if asked.until_end { Until::End } else { Until::Stopped(stopped) };
@@ -150,21 +150,29 @@ pub(crate) fn address(project: &Project, flag: Option<SocketAddr>) -> Result<Opt
 
 /// What becomes of late rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LateRows {
+enum LateRows {
     /// They are kept among the dead letters, where there is a topic for these.
     Kept,
     /// They are counted.
     Counted,
 }
 
-/// What `[kafka]` says.
-pub(crate) fn settings(project: &Project) -> Result<(Settings, LateRows)> {
+/// The setting of [`late_rows`].
+const LATE_LETTERS: &str = "late_letters";
+
+/// What `[kafka]` says of late rows.
+fn late_rows(project: &Project) -> Result<LateRows> {
+    match project.config.kafka.get(LATE_LETTERS) {
+        None | Some(toml::Value::Boolean(true)) => Ok(LateRows::Kept),
+        Some(toml::Value::Boolean(false)) => Ok(LateRows::Counted),
+        Some(other) => bail!("[kafka] {LATE_LETTERS} = {other} in feat.toml: write true or false"),
+    }
+}
+
+/// What `[kafka]` says of Kafka.
+pub(crate) fn settings(project: &Project) -> Result<Settings> {
     let mut settings = project.config.kafka.clone();
-    let late = match settings.remove("late_letters") {
-        None | Some(toml::Value::Boolean(true)) => LateRows::Kept,
-        Some(toml::Value::Boolean(false)) => LateRows::Counted,
-        Some(other) => bail!("[kafka] late_letters = {other} in feat.toml: write true or false"),
-    };
+    settings.remove(LATE_LETTERS);
     let mut text = |name: &str| match settings.remove(name) {
         None => Ok(None),
         Some(toml::Value::String(text)) => Ok(Some(text)),
@@ -182,7 +190,7 @@ pub(crate) fn settings(project: &Project) -> Result<(Settings, LateRows)> {
         _ => bail!("[kafka] {name} in feat.toml is no setting: write its whole name in quotes, such as \"{name}.…\" = …"),
     });
     let others = others.collect::<Result<Vec<_>>>()?;
-    Ok((Settings::new(brokers, others)?.with_dead_letters(dead_letters), late))
+    Ok(Settings::new(brokers, others)?.with_dead_letters(dead_letters))
 }
 
 /// The signals to stop: an interrupt from the keyboard, and what service managers send. From the moment
