@@ -5,8 +5,9 @@
 //!  chunks 2             apply             ─► commit under way ─► …
 //! ```
 //!
-//! While a commit is under way the next chunks are read and applied, so that worker and store are busy
-//! at once. A commit is sent when the one before has landed: each expects the marker of that.
+//! While a commit is under way the next chunks are applied to what it leaves behind; what they need beside
+//! that is read, which a store with one line of work does behind the commit. A commit is sent when the
+//! one before has landed: each expects the marker of that.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
@@ -267,17 +268,17 @@ impl Worker {
     async fn land(&mut self) -> Result<Vec<usize>, StreamError> {
         let Some(Flight { operators, committed }) = self.flight.take() else { return Ok(Vec::new()) };
         let committed = match committed.await {
-            Ok(Ok(committed)) => committed,
-            failed => {
+            Ok(committed) => committed.map_err(StreamError::from),
+            Err(cause) => Err(StreamError::Internal { what: cause.to_string() }),
+        };
+        let committed = match committed {
+            Ok(committed) => committed,
+            Err(error) => {
                 // Whether they were applied is read from the markers by whoever goes on.
                 for at in operators {
                     self.operators[at].1.lost();
                 }
-                return Err(match failed {
-                    Ok(Err(error)) => error.into(),
-                    Err(cause) => StreamError::Internal { what: cause.to_string() },
-                    Ok(Ok(_)) => StreamError::Internal { what: "a commit was lost".to_owned() },
-                });
+                return Err(error);
             }
         };
         let mut conflicts = Vec::new();
