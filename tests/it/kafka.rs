@@ -5,7 +5,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use feat_tests::servers::kafka::{KafkaBroker, Options};
+use feat_tests::servers::kafka::{KafkaBroker, Options, said};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
@@ -74,21 +74,9 @@ fn at(topic: &str, partition: i32, offset: i64) -> TopicPartitionList {
     list
 }
 
-/// The next thing that the consumer says, which is not a passing failure of the transport.
+/// The next thing that the consumer says.
 fn next(consumer: &BaseConsumer) -> Result<BorrowedMessage<'_>, KafkaError> {
-    let started = Instant::now();
-    while started.elapsed() < SOON {
-        match consumer.poll(Duration::from_millis(100)) {
-            None
-            | Some(Err(KafkaError::MessageConsumption(
-                RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::OperationTimedOut,
-            ))) => {}
-            Some(said) => return said,
-        }
-    }
-    panic!("the consumer said nothing")
+    said(consumer, SOON).expect("the consumer says something")
 }
 
 fn rows(consumer: &BaseConsumer, count: usize) -> Vec<(i64, String)> {
@@ -203,7 +191,7 @@ fn an_open_transaction_holds_back_committed_readers_alone() {
     let committed = reader(broker, "open", 0, &[("isolation.level", "read_committed")]);
     let all = reader(broker, "open", 0, &[("isolation.level", "read_uncommitted")]);
     assert_eq!(rows(&all, 2), named(&[(0, "held"), (1, "plain")]));
-    assert!(committed.poll(Duration::from_millis(500)).is_none());
+    assert!(said(&committed, Duration::from_millis(500)).is_none());
     // The end that a client asks for is that of its isolation: the last stable offset, the high watermark.
     assert_eq!(committed.fetch_watermarks("open", 0, SOON).unwrap(), (0, 0));
     assert_eq!(all.fetch_watermarks("open", 0, SOON).unwrap(), (0, 2));
@@ -218,14 +206,14 @@ fn an_offset_outside_the_log_is_an_error_of_the_consumer() {
     send(&producer(broker, &[]), "outside", 0, &["a", "b", "c", "d"]);
     broker.delete_records("outside", 0, 2);
     let reset = KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset);
-    let said = |offset| next(&reader(broker, "outside", offset, &[])).map(|message| message.offset());
-    assert_eq!(said(1), Err(reset.clone()), "before the log's start");
-    assert_eq!(said(5), Err(reset.clone()), "after its end");
-    assert_eq!(said(2), Ok(2));
+    let read = |offset| next(&reader(broker, "outside", offset, &[])).map(|message| message.offset());
+    assert_eq!(read(1), Err(reset.clone()), "before the log's start");
+    assert_eq!(read(5), Err(reset.clone()), "after its end");
+    assert_eq!(read(2), Ok(2));
     assert_eq!(reader(broker, "outside", 2, &[]).fetch_watermarks("outside", 0, SOON).unwrap(), (2, 4));
     // At the end is within: the next row comes.
     let end = reader(broker, "outside", 4, &[]);
-    assert!(end.poll(Duration::from_millis(300)).is_none());
+    assert!(said(&end, Duration::from_millis(300)).is_none());
     send(&producer(broker, &[]), "outside", 0, &["e"]);
     assert_eq!(rows(&end, 1), named(&[(4, "e")]));
 }
@@ -244,7 +232,7 @@ fn a_partitions_own_queue_says_which_partition_failed() {
     let started = Instant::now();
     while started.elapsed() < SOON && (read.is_none() || (failed.is_none() && elsewhere.is_empty())) {
         elsewhere.extend(
-            consumer.poll(Duration::from_millis(20)).map(|said| said.map(|message| message.offset())),
+            said(&consumer, Duration::from_millis(20)).map(|said| said.map(|message| message.offset())),
         );
         failed = failed
             .or_else(|| queues[0].poll(Duration::ZERO).map(|said| said.map(|message| message.offset())));

@@ -95,7 +95,7 @@ fn poll_until(
             members.iter().map(|one| owned(one)).collect::<Vec<_>>()
         );
         for member in members {
-            match member.poll(Duration::from_millis(10)) {
+            match feat_tests::servers::kafka::said(member, Duration::from_millis(10)) {
                 Some(Ok(message)) => read.push((message.partition(), message.offset())),
                 // Nothing was there; or the coordinator's topic is being made for the first group that asks;
                 // or a member that was silent hears of it behind its partitions' loss, and joins again.
@@ -220,7 +220,7 @@ fn a_silent_member_of_a_group_that_the_broker_assigns_must_be_made_anew() {
     let started = Instant::now();
     let fatal = loop {
         assert!(started.elapsed() < SOON, "it came back");
-        match first.poll(Duration::from_millis(50)) {
+        match feat_tests::servers::kafka::said(&first, Duration::from_millis(50)) {
             Some(Err(KafkaError::MessageConsumptionFatal(code))) => break code,
             None | Some(Ok(_) | Err(KafkaError::MessageConsumption(RDKafkaErrorCode::PollExceeded))) => {}
             Some(Err(cause)) => panic!("{cause}"),

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use feat_tests::dice::Dice;
-use feat_tests::servers::kafka::{KafkaBroker, Options};
+use feat_tests::servers::kafka::{KafkaBroker, Options, said};
 use feat_tests::servers::redis::RedisServer;
 use feat_tests::servers::wait_for;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -158,7 +158,7 @@ fn what_cannot_be_read_is_kept_with_its_reason_and_moves_nothing_else() {
     from.add_partition_offset("shop.dead", 0, Offset::Offset(0)).expect("a partition");
     reader.assign(&from).expect("assigned");
     while found.len() < broken.len() {
-        let letter = reader.poll(Duration::from_secs(30)).expect("a letter in time").expect("a letter");
+        let letter = said(&reader, Duration::from_secs(30)).expect("a letter in time").expect("a letter");
         let reason = letter.headers().into_iter().flat_map(|headers| headers.iter());
         let reason: Vec<_> = reason.filter(|header| header.key == "feat.reason").collect();
         let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();

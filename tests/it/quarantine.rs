@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use feat_tests::dice::Dice;
+use feat_tests::servers::kafka::said;
 use feat_tests::servers::wait_for;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -30,7 +31,7 @@ fn records(topic: &str) -> Vec<Order> {
     reader.assign(&from).expect("assigned");
     let mut found = Vec::new();
     loop {
-        match reader.poll(SOON).expect("the end in time") {
+        match said(&reader, SOON).expect("the end in time") {
             Ok(record) => {
                 let value = String::from_utf8_lossy(record.payload().unwrap_or_default()).into_owned();
                 found.push((record.timestamp().to_millis().expect("a timestamp"), value));

@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tempfile::TempDir;
 
@@ -45,6 +48,25 @@ pub struct Options {
     pub login: Option<(String, String)>,
     /// Settings of the broker, such as `log.segment.bytes`; they win over those of the tests.
     pub settings: Vec<(String, String)>,
+}
+
+/// What a consumer says next; none if it says nothing in `time`. It says by the way that a connection is
+/// gone, which it makes anew by itself: that is passed over.
+pub fn said<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    time: Duration,
+) -> Option<Result<BorrowedMessage<'_>, KafkaError>> {
+    let started = Instant::now();
+    loop {
+        match consumer.poll(time.saturating_sub(started.elapsed()))? {
+            Err(KafkaError::MessageConsumption(
+                RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut,
+            )) => {}
+            said => return Some(said),
+        }
+    }
 }
 
 /// A broker that answers.

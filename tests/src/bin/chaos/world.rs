@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use feat_tests::oracle::spec::OracleSpec;
 use feat_tests::read::project::Project;
-use feat_tests::servers::kafka::KafkaBroker;
+use feat_tests::servers::kafka::{KafkaBroker, said};
 use feat_tests::text::feat;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{DeliveryResult, Headers, Message};
@@ -166,7 +166,7 @@ pub(crate) fn letters(broker: &KafkaBroker) -> Result<Letters, String> {
     begin.map_err(|cause| cause.to_string())?;
     let mut kinds = BTreeMap::new();
     loop {
-        match reader.poll(FLUSH) {
+        match said(&reader, FLUSH) {
             Some(Ok(letter)) => {
                 let kind = letter.headers().into_iter().flat_map(Headers::iter);
                 let late =
