@@ -161,12 +161,22 @@ pub(crate) async fn rows(
 ) -> Result<(Arc<dyn ExecutionPlan>, Conformer), BatchError> {
     let table = tables.get(source)?;
     if table.prefix.is_none() {
-        return scan(session, source, &table, columns, Order::Any).await;
+        let (plan, conformer) = scan(session, source, &table, columns, Order::Any).await?;
+        return Ok((spread(plan, session.cores())?, conformer));
     }
     let prefix: Arc<dyn PartitionStream> = Arc::new(LogPrefix::new(session, source, tables));
     let schema = Arc::clone(prefix.schema());
     let plan = StreamingTableExec::try_new(schema, vec![prefix], None, [], false, None)?;
     Ok((Arc::new(plan), Conformer::new(Arc::clone(source), columns, table.origin())))
+}
+
+/// Deals the batches of a scan to all cores: what is done with them costs more than reading them, and
+/// of the parts of a file that has one row group all but one are empty.
+fn spread(input: Arc<dyn ExecutionPlan>, cores: usize) -> Result<Arc<dyn ExecutionPlan>, BatchError> {
+    if cores == 1 {
+        return Ok(input);
+    }
+    Ok(Arc::new(RepartitionExec::try_new(input, Partitioning::RoundRobinBatch(cores))?))
 }
 
 /// Brings the rows of a key together, in the order of their places. The hash, by which they are

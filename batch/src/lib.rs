@@ -26,6 +26,7 @@ mod materialize;
 mod newest;
 mod offline;
 mod operator;
+mod parquet_file;
 mod place;
 mod point_in_time;
 mod prepared;

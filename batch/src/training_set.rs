@@ -13,10 +13,6 @@ use feat_compiler::plan::{DatasetPlan, GroupPlan, LabelUse, ServicePlan, SourceP
 use feat_compiler::prepare::Mode;
 use feat_kernel::time::{Instant, Micros};
 use futures::{Stream, StreamExt, TryStreamExt};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
-use parquet::schema::types::ColumnPath;
 
 use crate::answers::{Answers, Ask, Sight, Tally};
 use crate::columns::{Columns, Errors, Member, PassStream};
@@ -24,6 +20,7 @@ use crate::counts::Outcomes;
 use crate::error::BatchError;
 use crate::log::last_known;
 use crate::manifest::{Checksum, DatasetEntry, GroupEntry, Manifest, TableEntry};
+use crate::parquet_file::ParquetFile;
 use crate::session::{Progress, Session};
 use crate::spine::{Extent, Spine, SpineFile};
 use crate::tables::Tables;
@@ -306,24 +303,15 @@ impl TrainingSet {
     /// Writes the rows as Parquet.
     async fn write(&self, path: &Path) -> Result<Checksum, BatchError> {
         let progress: &Arc<Progress> = self.session.progress();
-        let file = std::fs::File::create(path).map_err(|cause| write_error(path, cause))?;
-        let mut properties =
-            WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
-        // Measured sums and means rarely repeat: a dictionary of them costs time and saves nothing.
-        for field in self.schema.fields().iter().filter(|field| field.data_type() == &DataType::Float64) {
-            let column = ColumnPath::from(vec![field.name().clone()]);
-            properties = properties.set_column_dictionary_enabled(column, false);
-        }
-        let mut writer = ArrowWriter::try_new(file, Arc::clone(&self.schema), Some(properties.build()))
-            .map_err(|cause| write_error(path, cause))?;
+        let mut file = ParquetFile::create(path, &self.schema, self.session.cores())?;
         let mut checksum = Checksum::default();
         let mut rows = Box::pin(self.stream().await?);
         while let Some(batch) = rows.try_next().await? {
             checksum.add(&batch)?;
-            writer.write(&batch).map_err(|cause| write_error(path, cause))?;
+            file.write(&batch).await?;
             progress.add_written(batch.num_rows());
         }
-        writer.close().map_err(|cause| write_error(path, cause))?;
+        file.close().await?;
         Ok(checksum)
     }
 
