@@ -24,7 +24,7 @@ use crate::point_in_time::PointInTimeExec;
 use crate::prepared::{Needed, Packing, Preparation};
 use crate::scan::{Conformer, Order, scan};
 use crate::session::Session;
-use crate::slide::Layout;
+use crate::slide::Layouts;
 use crate::spine::{Extent, Spine};
 use crate::tables::Tables;
 
@@ -120,7 +120,7 @@ impl Answers {
             };
             let join = Join {
                 name: group.name.to_string(),
-                layout: Arc::new(Layout::new(Arc::clone(&packing.view))),
+                layouts: Layouts::new(&packing.view),
                 packing,
                 outputs: group.outputs.clone().into(),
                 counter: Arc::clone(&tally.outcomes),

@@ -10,7 +10,7 @@ use feat_kernel::admit::Admission;
 use feat_kernel::column;
 use feat_kernel::presence::Presence;
 use feat_kernel::row::{Kept, Row, Rows};
-use feat_kernel::time::Instant;
+use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::Slot;
 use feat_kernel::value::Value;
 use feat_kernel::window::Reach;
@@ -21,7 +21,7 @@ use crate::error::BatchError;
 use crate::newest::{Found, Lookup, Newest, RowPage};
 use crate::place;
 use crate::prepared::Packing;
-use crate::slide::{At, Layout, Page, Slide};
+use crate::slide::{At, Layouts, Outlook, Page, Slide};
 
 /// What an operator is told beside its inputs.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Join {
     /// How its rows are packed.
     pub(crate) packing: Arc<Packing>,
     /// How its windows are laid out.
-    pub(crate) layout: Arc<Layout>,
+    pub(crate) layouts: Layouts,
     /// The types of its outputs.
     pub(crate) outputs: Arc<[Slot]>,
     /// Where outcomes are counted.
@@ -128,6 +128,19 @@ impl Cursor {
         }
     }
 
+    /// What is at hand of the rows of `hash`.
+    fn outlook(&self, hash: i64) -> Outlook {
+        let Some(batch) = &self.batch else { return Outlook::UNKNOWN };
+        let places = &batch.places.values()[batch.next..];
+        let places = &places[places.partition_point(|&place| place::hash(place) < hash)..];
+        let rows = places.partition_point(|&place| place::hash(place) == hash);
+        let span = match &places[..rows] {
+            [first, .., last] => place::time(*last).since(place::time(*first)),
+            _ => Micros::ZERO,
+        };
+        Outlook { rows, more: rows == places.len(), span }
+    }
+
     /// Does what the desk was told of the rows at hand.
     pub(crate) fn settle(&self, desk: &mut Desk) {
         desk.settle(self.batch.as_ref().map(|batch| &batch.page.rows));
@@ -150,6 +163,8 @@ pub(crate) struct Desk {
     aside: Vec<Kept>,
     /// Whether equal hashes are equal keys.
     alone: bool,
+    /// What was seen of the rows of the hash at hand when it came.
+    outlook: Outlook,
     answers: Answers,
 }
 
@@ -192,15 +207,20 @@ impl Desk {
             ties: Vec::new(),
             tied: 0,
             aside: Vec::new(),
+            outlook: Outlook::UNKNOWN,
         }
     }
 
-    /// Forgets the keys of another hash.
-    pub(crate) fn turn_to(&mut self, hash: i64) {
+    /// Forgets the keys of another hash; `rows` are those that come next.
+    pub(crate) fn turn_to(&mut self, hash: i64, rows: &Cursor) {
         if self.hash != Some(hash) {
             self.hash = Some(hash);
+            self.outlook = rows.outlook(hash);
             self.ties.clear();
-            self.spare.extend(self.keys.drain(..).map(|key| key.book));
+            // A row that was looked up is let go of, and its page with it.
+            let slides =
+                self.keys.drain(..).map(|key| key.book).filter(|book| matches!(book, Book::Slide(_)));
+            self.spare.extend(slides);
         }
     }
 
@@ -275,16 +295,22 @@ impl Desk {
         if let Some(at) = self.keys.iter().position(|found| found.key == key) {
             return at;
         }
-        let book = match (self.spare.pop(), &self.lookup) {
-            (_, Some(_)) => Book::Newest(Newest::new()),
-            (Some(Book::Slide(mut slide)), None) => {
+        let book = if self.lookup.is_some() { Book::Newest(Newest::new()) } else { self.slide() };
+        self.keys.push(KeyBook { key: key.to_vec(), book, admission: Admission::default() });
+        self.keys.len() - 1
+    }
+
+    /// An empty book for a key whose rows are added up.
+    fn slide(&mut self) -> Book {
+        let layout = self.join.layouts.of_key(self.outlook);
+        let alike = |book: &Book| matches!(book, Book::Slide(slide) if slide.is_laid(layout));
+        match self.spare.iter().rposition(alike).map(|at| self.spare.swap_remove(at)) {
+            Some(Book::Slide(mut slide)) => {
                 slide.clear();
                 Book::Slide(slide)
             }
-            _ => Book::Slide(Box::new(Slide::new(Arc::clone(&self.join.layout)))),
-        };
-        self.keys.push(KeyBook { key: key.to_vec(), book, admission: Admission::default() });
-        self.keys.len() - 1
+            _ => Book::Slide(Box::new(Slide::new(Arc::clone(layout)))),
+        }
     }
 
     /// Asks for the outputs of a key at `t`.

@@ -123,7 +123,7 @@ impl Steps for Walk {
             let Some(row) = row else { break };
             let hash = place::hash(row);
             if self.next.is_none_or(|(at_hand, _)| at_hand != hash) {
-                self.desk.turn_to(hash);
+                self.desk.turn_to(hash, &self.rows);
                 // Nothing is known of the key before its first row is visible.
                 self.next = self.grid.at_or_after(place::time(row)).map(|at| (hash, at));
             }

@@ -24,7 +24,7 @@ use crate::map::{MapExec, Mapper};
 use crate::offline::Offline;
 use crate::prepared::{Needed, Packing, Preparation};
 use crate::session::Session;
-use crate::slide::Layout;
+use crate::slide::Layouts;
 use crate::tables::Tables;
 
 /// What a run of [`materialize`] wrote.
@@ -113,7 +113,7 @@ async fn values(
     let join = Join {
         name: group.name.to_string(),
         packing,
-        layout: Arc::new(Layout::new(Arc::clone(&group.view))),
+        layouts: Layouts::new(&group.view),
         outputs: group.outputs.clone().into(),
         counter,
     };

@@ -99,7 +99,7 @@ impl Steps for Merge {
         let mut columns = vec![Arc::clone(batch.column(1))];
         for (rows, desk) in &mut self.groups {
             for (at, &question) in places.iter().enumerate() {
-                desk.turn_to(place::hash(question));
+                desk.turn_to(place::hash(question), rows);
                 // Every row that is visible by now, and those of keys that nobody asks for.
                 while rows.peek(desk).await?.is_some_and(|row| row <= question) {
                     rows.take(desk, question);

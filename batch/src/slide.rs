@@ -14,6 +14,9 @@
 //! finds its tile, and every accumulator that already holds that tile, and is added to each: merge
 //! commutes, so nothing is built anew. Memory is the tiles within the windows' reach.
 //!
+//! A key of few rows, far apart, has one ring of tiles of an instant each instead: its rows are closed
+//! into nothing coarser ([`Layouts`]). Answers are the same, since merge is associative.
+//!
 //! Where the tiles are is worked out once ([`Ring`], [`Held`]); the states that this is done to are
 //! kept cell by cell, each in vectors of its own type ([`lane`]), and moved by the steps that say what
 //! happened ([`step`]). Edges come from [`feat_kernel::window::bounds`]
@@ -34,8 +37,8 @@ use feat_kernel::value::Value;
 use feat_kernel::window::{Reach, bounds};
 
 use lane::{Lane, lane};
-pub(crate) use layout::Layout;
-use layout::RingLayout;
+use layout::{Layout, RingLayout};
+pub(crate) use layout::{Layouts, Outlook};
 use ring::Ring;
 pub(crate) use step::{At, Page};
 use step::{Program, Step};
@@ -64,6 +67,11 @@ impl Slide {
             program: Program::default(),
             layout,
         }
+    }
+
+    /// Whether its windows are laid as `layout` says.
+    pub(crate) fn is_laid(&self, layout: &Arc<Layout>) -> bool {
+        Arc::ptr_eq(&self.layout, layout)
     }
 
     /// Forgets every row: the next key's turn.

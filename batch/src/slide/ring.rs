@@ -83,7 +83,9 @@ impl Ring {
         let laid = &layout.rings[at];
         let Some(reach) = laid.reach else { return };
         // Cheap test first: nothing is old enough.
-        if self.closed.front().is_none_or(|&start| start >= now.minus(reach)) {
+        if self.closed.len() < layout.kept
+            || self.closed.front().is_none_or(|&start| start >= now.minus(reach))
+        {
             return;
         }
         let mut needed = now;

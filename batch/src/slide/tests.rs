@@ -170,10 +170,14 @@ proptest! {
         mut questions in prop::collection::vec(-600i64..1200, 1..25),
         ttl in prop::option::weighted(0.3, 1i64..300),
         settle_every in 1usize..30,
+        few in any::<bool>(),
+        kept in prop_oneof![Just(0), 0usize..20, Just(128)],
     ) {
         questions.sort_unstable();
         let view = view(windows, ttl.map(Micros));
-        let mut slide = Slide::new(Arc::new(Layout::new(Arc::clone(&view))));
+        let layout = if few { Layout::of_instants } else { Layout::of_hops };
+        let layout = Layout { kept, ..layout(Arc::clone(&view)) };
+        let mut slide = Slide::new(Arc::new(layout));
         // The second key meets what the first one leaves behind.
         for rows in [first, second] {
             let answers = by_slide(&view, &rows, &questions, &mut slide, settle_every);
@@ -195,7 +199,7 @@ proptest! {
         questions.sort_unstable();
         let view = view(windows, ttl.map(Micros));
         for &t in &questions {
-            let mut slide = Slide::new(Arc::new(Layout::new(Arc::clone(&view))));
+            let mut slide = Slide::new(Arc::new(Layout::of_hops(Arc::clone(&view))));
             let visible: Vec<&Kept> = rows.iter().filter(|row| row.known <= Instant(t) && row.tau < Instant(t)).collect();
             let mut sorted: Vec<(usize, &&Kept)> = visible.iter().enumerate().collect();
             sorted.sort_by_key(|(_, row)| row.known);
@@ -217,7 +221,8 @@ proptest! {
 #[test]
 fn memory_is_the_tiles_within_reach_whatever_the_number_of_rows() {
     let view = view(vec![over(100, 5, 0), over(1000, 100, 0)], None);
-    let mut slide = Slide::new(Arc::new(Layout::new(Arc::clone(&view))));
+    let layout = Layout { kept: 0, ..Layout::of_hops(Arc::clone(&view)) };
+    let mut slide = Slide::new(Arc::new(layout));
     let mut answers = vec![vec![Value::Null]; view.outputs.len()];
     for time in 0..50_000 {
         slide.push(Instant(time), At::aside(0));
@@ -228,4 +233,20 @@ fn memory_is_the_tiles_within_reach_whatever_the_number_of_rows() {
     slide.ask(Instant(50_000), 0);
     slide.settle(&Page { rows: None, aside: &[] }, &mut answers);
     assert!(matches!(answers[0][0], Value::Int(100)));
+}
+
+#[test]
+fn a_key_of_few_rows_far_apart_has_tiles_of_instants() {
+    let view = view(vec![over(100, 5, 0), over(1000, 100, 0)], None);
+    let layouts = Layouts::new(&view);
+    let instants =
+        |rows, more, span| layouts.of_key(Outlook { rows, more, span: Micros(span) }).rings.len() == 1;
+    assert!(instants(1, false, 0));
+    assert!(instants(10, false, 1_000));
+    // A tile of 5 holds two of them.
+    assert!(!instants(400, false, 1_000));
+    assert!(instants(1_000, false, 1_000_000));
+    // More than are few, or who knows how many.
+    assert!(!instants(2_000, false, 2_000_000));
+    assert!(!instants(10, true, 1_000));
 }
