@@ -17,6 +17,9 @@ mod docs;
 #[cfg(feature = "engines")]
 #[cfg(test)]
 mod feat;
+#[cfg(feature = "brokers")]
+#[cfg(test)]
+mod flights_on_kafka;
 #[cfg(test)]
 mod house;
 #[cfg(feature = "brokers")]
