@@ -17,12 +17,16 @@ use tracing::{debug, warn};
 
 use crate::standing::{Letters, Survey};
 
-/// A request, and its answer, may take so long: a scrape asks Kafka and the store.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A request, and its answer, may take so long.
+const PATIENCE: Duration = Duration::from_secs(40);
 
-/// How long Kafka and the store may take to say how far a group is, before it is said that this is not
-/// known. Prometheus waits for 10 s unless it is told otherwise.
-const ASKED: Duration = Duration::from_secs(5);
+/// How long Kafka and the store may take to say how far a group is, before a person is told that they do
+/// not answer.
+const ASKED: Duration = Duration::from_secs(30);
+
+/// The same for Prometheus, which waits for 10 s unless it is told otherwise: metrics are then told
+/// without the lag.
+const SCRAPED: Duration = Duration::from_secs(5);
 
 /// No request's head is longer.
 const LONGEST_HEAD: usize = 8 << 10;
@@ -93,11 +97,13 @@ async fn answer(mut stream: TcpStream, survey: &Survey, metrics: &Metrics) -> Re
     let (code, kind, body) = match (method.as_str(), path) {
         ("GET" | "HEAD", "/metrics") => ("200 OK", OPEN_METRICS, scrape(survey, metrics).await),
         ("GET" | "HEAD", "/healthz") => ("200 OK", "text/plain", "ok\n".to_owned()),
-        ("GET" | "HEAD", "/status") => match timeout(PATIENCE / 2, survey.read(Letters::Counted)).await {
+        ("GET" | "HEAD", "/status") => match timeout(ASKED, survey.read(Letters::Counted)).await {
             Ok(Ok(standing)) => ("200 OK", "application/json", serde_json::to_string(&standing)?),
             Ok(Err(error)) => ("503 Service Unavailable", "text/plain", format!("{error:#}\n")),
             Err(_) => {
-                ("503 Service Unavailable", "text/plain", "the store or Kafka does not answer\n".to_owned())
+                let seconds = ASKED.as_secs();
+                let silent = format!("the store or Kafka did not answer within {seconds} s\n");
+                ("503 Service Unavailable", "text/plain", silent)
             }
         },
         ("GET" | "HEAD", _) => {
@@ -118,7 +124,7 @@ async fn answer(mut stream: TcpStream, survey: &Survey, metrics: &Metrics) -> Re
 
 /// The metrics, how far every group is among them.
 async fn scrape(survey: &Survey, metrics: &Metrics) -> String {
-    match timeout(ASKED, survey.read(Letters::Left)).await {
+    match timeout(SCRAPED, survey.read(Letters::Left)).await {
         Ok(Ok(standing)) => standing.tell(metrics),
         // What was known before would look like what is.
         Ok(Err(error)) => {

@@ -21,6 +21,7 @@ mod producer;
 mod quarantine;
 mod reader;
 mod settings;
+mod tally;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub use producer::Producer;
 pub use quarantine::{Kept, Quarantine, Which};
 use reader::{PutAside, Reader};
 pub use settings::Settings;
+pub use tally::Tally;
 
 /// A client that asks about topics and makes them.
 type Admin = AdminClient<DefaultClientContext>;

@@ -13,7 +13,7 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 use rdkafka::{Offset, Timestamp, TopicPartitionList};
 
 /// For whatever a broker that runs does; a test that waits so long fails.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 
 type AnyProducer = ThreadedProducer<DefaultProducerContext>;
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Stdio;
-use std::time::Duration;
 
 use feat_tests::dice::Dice;
 use feat_tests::servers::kafka::{KafkaBroker, Options, said};
@@ -158,7 +157,7 @@ fn what_cannot_be_read_is_kept_with_its_reason_and_moves_nothing_else() {
     from.add_partition_offset("shop.dead", 0, Offset::Offset(0)).expect("a partition");
     reader.assign(&from).expect("assigned");
     while found.len() < broken.len() {
-        let letter = said(&reader, Duration::from_secs(30)).expect("a letter in time").expect("a letter");
+        let letter = said(&reader, SOON).expect("a letter in time").expect("a letter");
         let reason = letter.headers().into_iter().flat_map(|headers| headers.iter());
         let reason: Vec<_> = reason.filter(|header| header.key == "feat.reason").collect();
         let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();

@@ -71,14 +71,19 @@ fn count(text: &str, name: &str) -> u64 {
 /// Orders with one that cannot be read behind every tenth.
 fn write_with_poison(topic: &str, orders: &[Order], dice: &mut Dice) -> u64 {
     write(topic, 2, orders, dice);
-    let raw = producer(broker(), &[]);
     let poison = orders.len() / 10;
-    for _ in 0..poison {
+    write_poison(topic, poison);
+    poison as u64
+}
+
+/// Records that cannot be read.
+fn write_poison(topic: &str, count: usize) {
+    let raw = producer(broker(), &[]);
+    for _ in 0..count {
         let record = BaseRecord::<(), str>::to(topic).timestamp(START).payload("no JSON");
         raw.send(record).map_err(|(cause, _)| cause).expect("room");
     }
     raw.flush(SOON).expect("the broker has them");
-    poison as u64
 }
 
 #[test]
@@ -139,6 +144,13 @@ fn status_says_how_far_each_group_is_and_what_was_put_aside() {
     });
     assert!(running["groups"][0]["rows"]["admitted"].as_u64().expect("a number") > 200);
     assert!(run(folder, "status").contains("since the stream began"));
+    // What comes while it runs is counted on.
+    let letters = sum(&running, "/letters/unreadable");
+    write_poison(topic, 1);
+    wait_for("one letter more", || {
+        let unreadable = sum(&status(folder), "/letters/unreadable");
+        (unreadable == letters + 1).then_some(())
+    });
     signal(&held, "TERM");
     assert!(held.wait().expect("it ends").success());
 }

@@ -20,7 +20,7 @@ pub mod kafka;
 pub mod redis;
 
 /// How long a server may take to start, or a condition to come true.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Ports of the loopback that nobody listened on a moment ago, all different.
 pub fn free_ports<const N: usize>() -> [u16; N] {
@@ -32,7 +32,7 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
 /// Waits until `look` finds something, and returns it.
 ///
 /// # Panics
-/// After half a minute, with `what` was awaited.
+/// After a minute, with `what` was awaited.
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {

@@ -72,7 +72,7 @@ impl Ends {
     ///
     /// Errors: no broker answers, or there is no such topic.
     pub fn open(topic: &str, settings: &Settings) -> Result<Self, TopicError> {
-        let consumer: BaseConsumer = settings.consumer()?;
+        let consumer: BaseConsumer = settings.glance()?;
         let partitions = partitions(&consumer, topic, settings.brokers())?;
         Ok(Self { topic: topic.to_owned(), consumer: Mutex::new(consumer), partitions })
     }

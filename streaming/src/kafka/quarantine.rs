@@ -15,6 +15,7 @@
 
 use std::collections::BTreeMap;
 
+use rdkafka::Message as _;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
@@ -74,6 +75,36 @@ impl Kept {
     }
 }
 
+/// A topic of dead letters as far as it was read.
+pub(super) struct Reading {
+    consumer: BaseConsumer,
+    topic: String,
+    /// The offset after the last message, by partition.
+    next: Vec<(i32, u64)>,
+    /// What stood there.
+    pub(super) kept: Kept,
+}
+
+impl Reading {
+    /// Reads on to the topic's end, with the values of the letters that are `wanted`.
+    ///
+    /// Errors: the broker does not answer; what was read is then of no use.
+    pub(super) fn go_on(&mut self, wanted: impl Fn(&Place) -> bool) -> Result<(), TopicError> {
+        let Self { consumer, topic, next, kept } = self;
+        let from = next.clone();
+        ends::read_to_end(consumer, topic, &from, &mut |message| {
+            kept.take(Said::read(message, &wanted));
+            if let Some((_, next)) = next.iter_mut().find(|(partition, _)| *partition == message.partition())
+            {
+                *next = message.offset() as u64 + 1;
+            }
+        })?;
+        let Kept { letters, replayed } = kept;
+        letters.retain(|place, letter| replayed.get(place) != Some(&letter.seal));
+        Ok(())
+    }
+}
+
 impl Quarantine {
     /// The letters of the topic that `settings` name; `None` if they name none.
     pub fn of(settings: &Settings) -> Option<Self> {
@@ -90,24 +121,17 @@ impl Quarantine {
     /// Cost: reads the whole topic; the values that are wanted are held in memory. Blocks.
     /// Errors: [`TopicError`]: no broker answers, or there is no such topic.
     pub fn read(&self, wanted: impl Fn(&Place) -> bool) -> Result<Kept, TopicError> {
-        let consumer: BaseConsumer = self.settings.consumer()?;
-        let count = partitions(&consumer, &self.topic, self.settings.brokers())?;
-        let from: Vec<(i32, u64)> = (0..count as i32).map(|partition| (partition, 0)).collect();
-        let mut kept = Kept::default();
-        ends::read_to_end(&consumer, &self.topic, &from, &mut |message| {
-            kept.take(Said::read(message, &wanted));
-        })?;
-        let Kept { letters, replayed } = &mut kept;
-        letters.retain(|place, letter| replayed.get(place) != Some(&letter.seal));
-        Ok(kept)
+        let mut reading = self.open()?;
+        reading.go_on(wanted)?;
+        Ok(reading.kept)
     }
 
-    /// Every letter without its value, as of [`Quarantine::read`]; none while there is no such topic yet.
-    pub fn read_or_nothing(&self) -> Result<Kept, TopicError> {
-        match self.read(|_| false) {
-            Err(TopicError::Missing { .. }) => Ok(Kept::default()),
-            read => read,
-        }
+    /// Nothing yet, to be read from the topic's beginning.
+    pub(super) fn open(&self) -> Result<Reading, TopicError> {
+        let consumer: BaseConsumer = self.settings.glance()?;
+        let count = partitions(&consumer, &self.topic, self.settings.brokers())?;
+        let next = (0..count as i32).map(|partition| (partition, 0)).collect();
+        Ok(Reading { consumer, topic: self.topic.clone(), next, kept: Kept::default() })
     }
 
     /// Writes the records of letters to the ends of their own partitions, where they become known anew:

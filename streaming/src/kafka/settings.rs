@@ -97,6 +97,11 @@ impl Settings {
         self.create(&["enable.idempotence"], &[])
     }
 
+    /// A client that reads to the end and no further: the broker answers at once that nothing is left.
+    pub(super) fn glance<T: FromClientConfig>(&self) -> Result<T, TopicError> {
+        self.create(&["enable.idempotence"], &[("fetch.wait.max.ms", "1")])
+    }
+
     /// A client that writes or asks.
     pub(super) fn client<T: FromClientConfig>(&self) -> Result<T, TopicError> {
         self.create(&OF_READERS, &[])

@@ -125,7 +125,7 @@ impl RedisServer {
 
     fn try_say(&self, command: &[&str]) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         let words = command.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
         let text = format!("*{}\r\n{}", command.len(), words.collect::<String>());
         stream.write_all(text.as_bytes())?;
