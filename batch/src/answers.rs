@@ -89,7 +89,10 @@ impl Answers {
         let (mut groups, mut tallies) = (Vec::new(), Vec::new());
         for Ask { group, mode, sight, later, .. } in asks {
             let (packing, admitted_first) = match sight {
-                Sight::Foresight => (Arc::new(Packing::new(group)), None),
+                Sight::Foresight => {
+                    let at_once = *mode == Mode::EventTime || is_known_at_once(tables, group)?;
+                    (Arc::new(Packing::new(group, at_once)), None)
+                }
                 Sight::Hindsight => {
                     let first = group.view.dedupe.map(|_| Arc::new(Packing::by_known(group)));
                     (Arc::new(Packing::by_tau(group)), first)
@@ -150,6 +153,12 @@ impl Tally {
     pub(crate) fn outcomes(&self) -> Outcomes {
         self.outcomes.outcomes()
     }
+}
+
+/// Whether the rows of a group are known when they happen: nothing else is declared, and they are not
+/// those of a log, which are known when the log says so.
+pub(crate) fn is_known_at_once(tables: &Tables, group: &GroupPlan) -> Result<bool, BatchError> {
+    Ok(group.prepare.is_known_at_once() && tables.get(&group.source)?.prefix.is_none())
 }
 
 /// The rows of a source's table: all of them in any order, or the first of its log.

@@ -86,6 +86,6 @@ impl Clerk {
             kept.push(admission.admit(view, &row));
         }
         let batch = filter_record_batch(&batch, &BooleanArray::from(kept))?;
-        self.by_tau.pack(&batch, &self.needed)
+        self.by_tau.pack(&batch, &[], &self.needed)
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, BinaryArray, BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema, SchemaRef};
 use datafusion::physical_plan::ExecutionPlan;
 use feat_compiler::plan::GroupPlan;
-use feat_compiler::prepare::{Counts, Mode};
+use feat_compiler::prepare::{Counts, Mode, Prepare, TieBreak};
 use feat_kernel::row;
 use feat_kernel::time::Instant;
 use feat_kernel::view::View;
@@ -30,6 +30,8 @@ pub(crate) struct Packing {
     schema: SchemaRef,
     /// Places of the carried columns in the kernel's schema.
     carried: Vec<usize>,
+    /// What makes the tie-break bytes once rows are sorted; `None`: they are carried, or not needed.
+    made: Option<Arc<TieBreak>>,
 }
 
 /// Which instant of a row its place is made of.
@@ -37,10 +39,32 @@ pub(crate) struct Packing {
 enum Placing {
     /// From when it is visible: known by then, and strictly before.
     Visible,
+    /// The same, of rows that are known when they happen.
+    AtOnce,
     /// When it became known: the order in which rows are admitted.
     Known,
     /// When it happened, whenever that became known.
     Tau,
+}
+
+/// How the tie-break bytes come through the sort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ties {
+    /// As bytes.
+    Carried,
+    /// As the columns that they are made of.
+    Made,
+}
+
+impl Placing {
+    fn visible(at_once: bool) -> Self {
+        if at_once { Self::AtOnce } else { Self::Visible }
+    }
+
+    /// Whether the place says when a row happened, so that rows of one instant stand side by side.
+    fn tells_tau(self) -> bool {
+        matches!(self, Self::AtOnce | Self::Tau)
+    }
 }
 
 /// Columns before the carried ones once rows are sorted: the place.
@@ -49,43 +73,54 @@ const LEADING: usize = 1;
 const FIXED: usize = 6;
 
 impl Packing {
-    /// What `group` needs carried.
-    pub(crate) fn new(group: &GroupPlan) -> Self {
-        let keys = KeyHash::of(group);
-        Self::carrying(Arc::clone(&group.view), keys, keys == KeyHash::Digest, Placing::Visible)
+    /// What `group` needs carried; `at_once`: every row is known when it happens.
+    pub(crate) fn new(group: &GroupPlan, at_once: bool) -> Self {
+        let bytes = KeyHash::of(group) == KeyHash::Digest;
+        Self::carrying(group, Arc::clone(&group.view), bytes, Placing::visible(at_once), Ties::Made)
     }
 
     /// The same, and the keys' bytes whether or not they are needed to tell keys apart.
-    pub(crate) fn with_keys(group: &GroupPlan) -> Self {
-        Self::carrying(Arc::clone(&group.view), KeyHash::of(group), true, Placing::Visible)
+    pub(crate) fn with_keys(group: &GroupPlan, at_once: bool) -> Self {
+        Self::carrying(group, Arc::clone(&group.view), true, Placing::visible(at_once), Ties::Made)
     }
 
     /// What it takes to admit the rows of `group` in the order in which they became known.
     pub(crate) fn by_known(group: &GroupPlan) -> Self {
-        Self::carrying(Arc::clone(&group.view), KeyHash::of(group), true, Placing::Known)
+        Self::carrying(group, Arc::clone(&group.view), true, Placing::Known, Ties::Carried)
     }
 
     /// What `group` needs of rows that are no duplicates and that it sees by when they happened.
     pub(crate) fn by_tau(group: &GroupPlan) -> Self {
-        let keys = KeyHash::of(group);
-        let view = View { dedupe: None, ..View::clone(&group.view) };
-        Self::carrying(Arc::new(view), keys, keys == KeyHash::Digest, Placing::Tau)
+        // What was admitted by known comes with the bytes that it took.
+        let ties = if group.view.dedupe.is_some() { Ties::Carried } else { Ties::Made };
+        let view = Arc::new(View { dedupe: None, ..View::clone(&group.view) });
+        Self::carrying(group, view, KeyHash::of(group) == KeyHash::Digest, Placing::Tau, ties)
     }
 
-    fn carrying(view: Arc<View>, keys: KeyHash, key_bytes: bool, placing: Placing) -> Self {
+    fn carrying(group: &GroupPlan, view: Arc<View>, key_bytes: bool, placing: Placing, ties: Ties) -> Self {
         let full = row::schema(&view);
         let dedupes = view.dedupe.is_some();
+        let made = (ties == Ties::Made && view.ties).then(|| Arc::clone(group.prepare.tie_break()));
         let needed = |name: &str| match name {
             "key" => key_bytes,
             "known" | "id" | "pass" => dedupes,
-            "tie" => view.ties,
+            "tau" => !placing.tells_tau(),
+            "tie" => view.ties && made.is_none(),
             _ => true,
         };
         let carried: Vec<usize> =
             (0..full.fields().len()).filter(|&at| at >= FIXED || needed(full.field(at).name())).collect();
         let mut fields = vec![Field::new("place", PLACE, false), Field::new("hash", DataType::Int64, false)];
         fields.extend(carried.iter().map(|&at| full.field(at).clone()));
-        Self { view, keys, placing, schema: Arc::new(Schema::new(fields)), carried }
+        let beside = made.iter().flat_map(|made| made.beside()).enumerate();
+        fields.extend(beside.map(|(at, ty)| Field::new(format!("t{at}"), ty, true)));
+        let keys = KeyHash::of(group);
+        Self { view, keys, placing, schema: Arc::new(Schema::new(fields)), carried, made }
+    }
+
+    /// `prepare`, with no more of the tie-break bytes than is packed.
+    fn lean(&self, prepare: &Prepare) -> Prepare {
+        if self.made.is_some() { prepare.without_ties() } else { prepare.clone() }
     }
 
     /// Whether packed rows hold their keys' bytes.
@@ -94,13 +129,20 @@ impl Packing {
         self.carried.first() == Some(&0)
     }
 
-    /// The columns of packed rows: `place`, `hash`, then what is carried.
+    /// The columns of packed rows: `place`, `hash`, then what is carried, `t0`, `t1`, … of what makes the
+    /// tie-break bytes at their end.
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// Packs prepared rows, leaving out those that cannot count within `reach`.
-    pub(crate) fn pack(&self, rows: &RecordBatch, reach: &Needed) -> Result<RecordBatch, BatchError> {
+    /// Packs prepared rows, leaving out those that cannot count within `reach`. `beside` is what comes with
+    /// them where their tie-break bytes are still to be made.
+    pub(crate) fn pack(
+        &self,
+        rows: &RecordBatch,
+        beside: &[ArrayRef],
+        reach: &Needed,
+    ) -> Result<RecordBatch, BatchError> {
         let known = rows.column(1).as_primitive::<Int64Type>();
         let tau = rows.column(2).as_primitive::<Int64Type>();
         let pass = rows.column(5).as_boolean();
@@ -114,7 +156,7 @@ impl Packing {
             let from = match self.placing {
                 Placing::Visible => known.max(tau.next()),
                 Placing::Known => known,
-                Placing::Tau => tau.next(),
+                Placing::AtOnce | Placing::Tau => tau.next(),
             };
             // Whatever became known may be what another row repeats.
             let keep = self.placing == Placing::Known
@@ -125,6 +167,7 @@ impl Packing {
         }
         let mut columns: Vec<ArrayRef> = vec![place::column(places), Arc::new(hashes)];
         columns.extend(self.carried.iter().map(|&at| Arc::clone(rows.column(at))));
+        columns.extend(beside.iter().cloned());
         let packed = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
         if all { Ok(packed) } else { Ok(filter_record_batch(&packed, &BooleanArray::from(kept))?) }
     }
@@ -134,16 +177,36 @@ impl Packing {
     pub(crate) fn unpack(&self, packed: &RecordBatch) -> Result<RecordBatch, BatchError> {
         let full = row::schema(&self.view);
         let rows = packed.num_rows();
-        let columns: Vec<ArrayRef> = full
-            .fields()
-            .iter()
-            .enumerate()
-            .map(|(at, field)| match self.carried.iter().position(|&carried| carried == at) {
+        let places = packed.column(0).as_primitive::<Decimal128Type>().values();
+        let columns = full.fields().iter().enumerate().map(|(at, field)| -> ArrayRef {
+            match self.carried.iter().position(|&carried| carried == at) {
                 Some(found) => Arc::clone(packed.column(LEADING + found)),
-                None => missing(field, rows),
-            })
-            .collect();
-        Ok(RecordBatch::try_new(full, columns)?)
+                None if field.name() == "tau" => {
+                    let tau = places.iter().map(|&place| place::time(place).before().0);
+                    Arc::new(Int64Array::from_iter_values(tau))
+                }
+                None => match &self.made {
+                    Some(made) if field.name() == "tie" => Arc::new(self.ties(made, packed, places)),
+                    _ => missing(field, rows),
+                },
+            }
+        });
+        Ok(RecordBatch::try_new(Arc::clone(&full), columns.collect())?)
+    }
+
+    /// The tie-break bytes of sorted rows. Where rows of one instant stand side by side, only of those that
+    /// have such a neighbour, or may have one in another batch: nothing else is asked of the others.
+    fn ties(&self, made: &TieBreak, packed: &RecordBatch, places: &[i128]) -> BinaryArray {
+        let (carried, beside) = packed.columns()[LEADING..].split_at(self.carried.len());
+        let arguments = &carried[carried.len() - (self.view.args.len() + self.view.masks)..];
+        let last = places.len().saturating_sub(1);
+        made.bytes(arguments, beside, places.len(), |at| {
+            !self.placing.tells_tau()
+                || at == 0
+                || at == last
+                || places[at] == places[at - 1]
+                || places[at] == places[at + 1]
+        })
     }
 }
 
@@ -153,7 +216,7 @@ fn missing(field: &Field, rows: usize) -> ArrayRef {
         DataType::Boolean => Arc::new(BooleanArray::from(vec![true; rows])),
         DataType::Int64 => Arc::new(Int64Array::from(vec![0; rows])),
         _ if field.is_nullable() => arrow::array::new_null_array(field.data_type(), rows),
-        _ => Arc::new(arrow::array::BinaryArray::from_iter_values(std::iter::repeat_n(b"", rows))),
+        _ => Arc::new(BinaryArray::from_iter_values(std::iter::repeat_n(b"", rows))),
     }
 }
 
@@ -207,22 +270,23 @@ impl Preparation {
     pub(crate) fn over(self, input: Arc<dyn ExecutionPlan>) -> MapExec {
         let detail = format!("group={}, source={}", self.group.name, self.group.source.name);
         let schema = Arc::clone(self.packing.schema());
+        let prepare = self.packing.lean(&self.group.prepare);
         let start = move || {
-            let stage = self.clone();
-            let map: Mapper = Box::new(move |batch| stage.run(batch));
+            let (stage, prepare) = (self.clone(), prepare.clone());
+            let map: Mapper = Box::new(move |batch| stage.run(&prepare, batch));
             map
         };
         MapExec::new("PrepareExec", detail, input, schema, Arc::new(start))
     }
 
-    fn run(&self, batch: &RecordBatch) -> Result<RecordBatch, BatchError> {
+    fn run(&self, prepare: &Prepare, batch: &RecordBatch) -> Result<RecordBatch, BatchError> {
         self.progress.add_read(batch.num_rows());
         let known = batch.column_by_name(KNOWN).map(|column| column.as_primitive::<Int64Type>().clone());
         let conformed = self.conformer.conform(batch)?;
-        let prepared = self.group.prepare.prepare(&conformed, self.mode, known.as_ref())?;
+        let prepared = prepare.prepare(&conformed, self.mode, known.as_ref())?;
         if let Ok(mut counts) = self.counts.lock() {
             *counts += prepared.counts;
         }
-        self.packing.pack(&prepared.rows, &self.needed)
+        self.packing.pack(&prepared.rows, &prepared.beside, &self.needed)
     }
 }

@@ -13,6 +13,7 @@
 mod admit;
 mod bytes;
 mod counts;
+mod tie_break;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use admit::Admission;
 pub(crate) use admit::needed;
 use bytes::Cells;
 pub use counts::{Counts, Reason};
+pub use tie_break::TieBreak;
 
 /// `known` and `tau` of every row of a `static` source: after [`Instant::MIN`], where `over all`
 /// begins, and before every instant at which a feature is asked.
@@ -63,8 +65,12 @@ pub struct Prepare {
     key: Vec<(String, Type)>,
     /// The columns of the dedupe id.
     id: Vec<(String, Type)>,
-    /// The columns of the tie-break bytes; empty if the view needs none.
-    tie: Vec<(String, Type)>,
+    /// What the tie-break bytes are made of; nothing if the view needs none.
+    tie: Arc<TieBreak>,
+    /// The columns of the frame that are this and no arguments.
+    beside: Vec<String>,
+    /// Whether the bytes are left to whoever reads the rows.
+    leaves_ties: bool,
 }
 
 /// Prepared rows, and what became of the others.
@@ -72,6 +78,8 @@ pub struct Prepare {
 pub struct Prepared {
     /// [`feat_kernel::row::schema`] of the view: one row an admitted row, in the batch's order.
     pub rows: RecordBatch,
+    /// The columns of [`TieBreak::beside`], from [`Prepare::without_ties`]; otherwise none.
+    pub beside: Vec<ArrayRef>,
     /// For each of them its row in the batch.
     pub place: UInt32Array,
     /// The rows that were not admitted, by row, with their first reason.
@@ -140,6 +148,15 @@ impl Prepare {
         let mut needed = read;
         needed.extend(recipe.key.iter().chain(dedupe).chain(&tie).map(String::as_str));
         let admission = Admission::new(source, recipe.key, &needed);
+        let tie = typed(&tie);
+        let argument = |name: &str, ty: &Type| {
+            let is_column = |arg: &ir::Expr| {
+                matches!(&arg.kind, ir::ExprKind::Column(of) if of == name) && arg.slot.ty == *ty
+            };
+            recipe.args.iter().position(is_column)
+        };
+        let breaks = TieBreak::new(&tie, argument);
+        let beside = tie.into_iter().enumerate().filter(|&(at, _)| breaks.is_beside(at));
         let scope: Vec<(String, Slot)> =
             source.columns.iter().map(|column| (column.name.clone(), column.slot.clone())).collect();
         let values: Vec<(String, ir::Expr)> =
@@ -152,10 +169,29 @@ impl Prepare {
             schema: feat_kernel::row::schema(&view),
             key: typed(recipe.key),
             id: typed(dedupe),
-            tie: typed(&tie),
+            beside: beside.map(|(_, (name, _))| name).collect(),
+            tie: Arc::new(breaks),
+            leaves_ties: false,
             admission,
             view,
         }
+    }
+
+    /// The same, whose rows have empty tie-break bytes and, in [`Prepared::beside`], what these are
+    /// made of.
+    #[must_use]
+    pub fn without_ties(&self) -> Self {
+        Self { leaves_ties: true, ..self.clone() }
+    }
+
+    /// What the tie-break bytes are made of.
+    pub fn tie_break(&self) -> &Arc<TieBreak> {
+        &self.tie
+    }
+
+    /// Whether every row is known when it happens, unless `known` is said of it.
+    pub fn is_known_at_once(&self) -> bool {
+        self.admission.is_known_at_once()
     }
 
     /// The stored columns that [`Prepare::prepare`] reads, in the source's order: what a scan needs.
@@ -219,11 +255,13 @@ impl Prepare {
         let cells = |columns: &[(String, Type)]| -> Vec<Cells> {
             columns.iter().map(|(name, ty)| Cells::new(column(&frame, name), ty)).collect()
         };
+        let beside: Vec<ArrayRef> = self.beside.iter().map(|name| Arc::clone(column(&frame, name))).collect();
+        let ties = self.tie.bytes(&args, &beside, rows, |_| !self.leaves_ties);
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(bytes::keys(&cells(&self.key), rows)),
             Arc::new(Int64Array::from(seen)),
             Arc::new(Int64Array::from(tau)),
-            Arc::new(bytes::ties(&cells(&self.tie), rows)),
+            Arc::new(ties),
             Arc::new(bytes::ids(&cells(&self.id), rows)),
             Arc::new(pass),
         ];
@@ -231,7 +269,8 @@ impl Prepare {
         columns.extend(masks.into_iter().map(|mask| Arc::new(mask) as ArrayRef));
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)
             .expect("invariant: prepared columns are those of the view");
-        Ok(Prepared { rows, place, rejected, late, counts })
+        let beside = if self.leaves_ties { beside } else { Vec::new() };
+        Ok(Prepared { rows, beside, place, rejected, late, counts })
     }
 
     /// The `pass` column, the masks and the arguments of admitted rows.

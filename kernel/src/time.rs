@@ -40,6 +40,13 @@ impl Instant {
         Self(self.0.saturating_add(1))
     }
 
+    /// The microsecond before this.
+    #[must_use]
+    #[inline]
+    pub fn before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
     /// The length from `earlier` to this instant; negative when `earlier` is later.
     #[inline]
     pub fn since(self, earlier: Self) -> Micros {

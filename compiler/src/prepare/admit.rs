@@ -158,6 +158,14 @@ impl Admission {
         &self.deciding
     }
 
+    /// Whether every row is known when it happens, unless a log says when it was.
+    pub(super) fn is_known_at_once(&self) -> bool {
+        match &self.clock {
+            Clock::Static => true,
+            Clock::Columns { known, after, .. } => known.is_none() && *after == Micros::ZERO,
+        }
+    }
+
     pub(super) fn admit(
         &self,
         batch: &RecordBatch,

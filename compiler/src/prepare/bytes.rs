@@ -1,4 +1,4 @@
-//! Keys, ids and tie-break bytes of rows.
+//! Keys and ids of rows.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl Cells {
     }
 
     #[inline]
-    fn at(&self, row: usize) -> ValueRef<'_> {
+    pub(super) fn at(&self, row: usize) -> ValueRef<'_> {
         match self {
             Self::Int(x) if x.is_valid(row) => ValueRef::Int(x.value(row)),
             Self::Str(x) if x.is_valid(row) => ValueRef::Str(x.value(row)),
@@ -55,7 +55,7 @@ impl Cells {
 }
 
 /// Room for a row's bytes, typically.
-const ROW: usize = 24;
+pub(super) const ROW: usize = 24;
 
 /// The entity keys of rows whose key columns have no null.
 pub(super) fn keys(columns: &[Cells], rows: usize) -> BinaryArray {
@@ -64,20 +64,6 @@ pub(super) fn keys(columns: &[Cells], rows: usize) -> BinaryArray {
     for row in 0..rows {
         bytes.clear();
         key::put(&mut bytes, columns.iter().map(|column| column.at(row)));
-        out.append_value(&bytes);
-    }
-    out.finish()
-}
-
-/// The tie-break bytes of rows.
-pub(super) fn ties(columns: &[Cells], rows: usize) -> BinaryArray {
-    let mut out = BinaryBuilder::with_capacity(rows, if columns.is_empty() { 0 } else { rows * ROW });
-    let mut bytes = Vec::with_capacity(ROW);
-    for row in 0..rows {
-        bytes.clear();
-        for column in columns {
-            order::put(&mut bytes, column.at(row));
-        }
         out.append_value(&bytes);
     }
     out.finish()
