@@ -290,3 +290,98 @@ impl Preparation {
         self.packing.pack(&prepared.rows, &prepared.beside, &self.needed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Float64Array, TimestampMicrosecondArray};
+    use arrow::compute::concat_batches;
+    use feat_compiler::compile;
+    use feat_dsl::source_map::SourceMap;
+
+    use super::*;
+
+    /// `price` is an argument, `n` and `mark` are not.
+    const SPEC: &str = r#"
+        entity user(user_id: int)
+        source pays: events {
+          user_id: int
+          n: int?
+          price: float?
+          mark: float?
+          ts: timestamp
+          time ts
+          order by n
+          batch parquet("pays/")
+        }
+        features spend of user from pays {
+          newest = last(price) over 1h
+          marked = last(price) where mark > 1.0 over 1h
+        }
+    "#;
+
+    fn group() -> Arc<GroupPlan> {
+        let mut sources = SourceMap::new();
+        sources.add("test.feat", SPEC);
+        Arc::clone(compile(&sources).plans.groups.values().next().unwrap())
+    }
+
+    /// Rows of one key whose instants come twice, once, three times, and so on, in their order.
+    fn rows() -> RecordBatch {
+        let instants = [1, 1, 2, 3, 3, 3, 4, 5, 6, 6, 7, 7, 7, 7, 8];
+        let n = |at: usize| if at.is_multiple_of(4) { None } else { Some(at as i64 * 7 % 5) };
+        let price = |at: usize| if at.is_multiple_of(5) { None } else { Some(at as f64 * -1.5) };
+        let mark = |at: usize| Some((at % 3) as f64);
+        let zoned = TimestampMicrosecondArray::from(instants.to_vec()).with_timezone("UTC");
+        let count = instants.len();
+        RecordBatch::try_from_iter([
+            ("user_id", Arc::new(Int64Array::from(vec![7; count])) as ArrayRef),
+            ("n", Arc::new((0..count).map(n).collect::<Int64Array>())),
+            ("price", Arc::new((0..count).map(price).collect::<Float64Array>())),
+            ("mark", Arc::new((0..count).map(mark).collect::<Float64Array>())),
+            ("ts", Arc::new(zoned)),
+        ])
+        .unwrap()
+    }
+
+    /// What [`Packing::unpack`] makes of rows that were sorted and cut before row `cut`.
+    fn unpacked(packing: &Packing, group: &GroupPlan, cut: usize) -> RecordBatch {
+        let prepared = packing.lean(&group.prepare).prepare(&rows(), Mode::AsKnown, None).unwrap();
+        let packed = packing.pack(&prepared.rows, &prepared.beside, &Needed::until(Instant(100))).unwrap();
+        let place = packed.schema().index_of("hash").unwrap();
+        let sorted: Vec<usize> = (0..packed.num_columns()).filter(|&at| at != place).collect();
+        let sorted = packed.project(&sorted).unwrap();
+        let parts = [sorted.slice(0, cut), sorted.slice(cut, sorted.num_rows() - cut)];
+        let parts = parts.map(|part| packing.unpack(&part).unwrap());
+        concat_batches(&parts[0].schema(), &parts).unwrap()
+    }
+
+    #[test]
+    fn rows_of_one_instant_have_their_tie_break_bytes_wherever_a_batch_is_cut() {
+        let group = group();
+        let whole = group.prepare.prepare(&rows(), Mode::AsKnown, None).unwrap().rows;
+        let (tau, ties) = (whole.column(2).as_primitive::<Int64Type>(), whole.column(3).as_binary::<i32>());
+        assert!(ties.iter().all(|tie| tie.is_some_and(|tie| !tie.is_empty())));
+        let count = whole.num_rows();
+        for at_once in [false, true] {
+            let packing = Packing::new(&group, at_once);
+            assert_eq!(packing.schema().index_of("tau").is_err(), at_once);
+            assert_eq!(packing.schema().fields().iter().filter(|field| field.name() == "a0").count(), 1);
+            // `n` and `mark`: the price is there.
+            assert!(packing.schema().index_of("t1").is_ok() && packing.schema().index_of("t2").is_err());
+            for cut in 0..=count {
+                let found = unpacked(&packing, &group, cut);
+                assert_eq!(found.column(2), whole.column(2));
+                assert_eq!(&found.columns()[FIXED..], &whole.columns()[FIXED..]);
+                let found = found.column(3).as_binary::<i32>();
+                for row in 0..count {
+                    let shared = (0..count).any(|other| other != row && tau.value(other) == tau.value(row));
+                    if shared || !at_once {
+                        assert_eq!(found.value(row), ties.value(row), "row {row}, cut before {cut}");
+                    }
+                }
+                let bare = (0..count).filter(|&row| found.value(row).is_empty()).count();
+                assert_eq!(bare > 0, at_once, "of rows alone at their instant no bytes are made");
+            }
+        }
+    }
+}
