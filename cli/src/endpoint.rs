@@ -40,8 +40,20 @@ const HEADERS: usize = 64;
 /// Requests at once; the next ones wait.
 const AT_ONCE: usize = 8;
 
+/// Questions for a status at once, each of which may wait long for Kafka: fewer, so that they never take
+/// the places of all others.
+const STATUSES: usize = 2;
+
 /// The text form of `OpenMetrics`, which Prometheus reads.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What answers are made of.
+struct Told {
+    survey: Survey,
+    metrics: Metrics,
+    /// Places for those who ask for the status.
+    statuses: Semaphore,
+}
 
 /// Where a stream can be asked.
 #[derive(Debug)]
@@ -65,7 +77,8 @@ impl Endpoint {
 
     /// Answers for as long as it is polled.
     pub(crate) async fn serve(self, survey: Survey, metrics: Metrics) {
-        let (told, places) = (Arc::new((survey, metrics)), Arc::new(Semaphore::new(AT_ONCE)));
+        let told = Arc::new(Told { survey, metrics, statuses: Semaphore::new(STATUSES) });
+        let places = Arc::new(Semaphore::new(AT_ONCE));
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let stream = match self.listener.accept().await {
@@ -79,7 +92,7 @@ impl Endpoint {
             };
             let told = Arc::clone(&told);
             tokio::spawn(async move {
-                let answered = timeout(PATIENCE, answer(stream, &told.0, &told.1)).await;
+                let answered = timeout(PATIENCE, answer(stream, &told)).await;
                 match answered {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => debug!(%error, "a request for metrics was not answered"),
@@ -91,20 +104,15 @@ impl Endpoint {
     }
 }
 
-async fn answer(mut stream: TcpStream, survey: &Survey, metrics: &Metrics) -> Result<()> {
-    let (method, path) = request(&mut stream).await?;
+async fn answer(mut stream: TcpStream, told: &Told) -> Result<()> {
+    let (method, path) = timeout(SCRAPED, request(&mut stream)).await??;
     let path = path.split('?').next().unwrap_or_default();
     let (code, kind, body) = match (method.as_str(), path) {
-        ("GET" | "HEAD", "/metrics") => ("200 OK", OPEN_METRICS, scrape(survey, metrics).await),
+        ("GET" | "HEAD", "/metrics") => ("200 OK", OPEN_METRICS, scrape(told).await),
         ("GET" | "HEAD", "/healthz") => ("200 OK", "text/plain", "ok\n".to_owned()),
-        ("GET" | "HEAD", "/status") => match timeout(ASKED, survey.read(Letters::Counted)).await {
-            Ok(Ok(standing)) => ("200 OK", "application/json", serde_json::to_string(&standing)?),
-            Ok(Err(error)) => ("503 Service Unavailable", "text/plain", format!("{error:#}\n")),
-            Err(_) => {
-                let seconds = ASKED.as_secs();
-                let silent = format!("the store or Kafka did not answer within {seconds} s\n");
-                ("503 Service Unavailable", "text/plain", silent)
-            }
+        ("GET" | "HEAD", "/status") => match status(told).await {
+            Ok(standing) => ("200 OK", "application/json", standing),
+            Err(error) => ("503 Service Unavailable", "text/plain", format!("{error:#}\n")),
         },
         ("GET" | "HEAD", _) => {
             ("404 Not Found", "text/plain", "there are /metrics, /healthz and /status\n".to_owned())
@@ -122,8 +130,17 @@ async fn answer(mut stream: TcpStream, survey: &Survey, metrics: &Metrics) -> Re
     Ok(stream.shutdown().await?)
 }
 
+/// How every group stands, as `feat status` reads it.
+async fn status(told: &Told) -> Result<String> {
+    let Ok(_place) = told.statuses.try_acquire() else { bail!("others are asking, ask again") };
+    let standing = timeout(ASKED, told.survey.read(Letters::Counted)).await;
+    let silent = || format!("the store or Kafka did not answer within {} s", ASKED.as_secs());
+    Ok(serde_json::to_string(&standing.with_context(silent)??)?)
+}
+
 /// The metrics, how far every group is among them.
-async fn scrape(survey: &Survey, metrics: &Metrics) -> String {
+async fn scrape(told: &Told) -> String {
+    let Told { survey, metrics, .. } = told;
     match timeout(SCRAPED, survey.read(Letters::Left)).await {
         Ok(Ok(standing)) => standing.tell(metrics),
         // What was known before would look like what is.

@@ -71,7 +71,7 @@ pub(crate) struct RowCounts {
     pub(crate) rejected: u64,
 }
 
-/// Whether the dead letters are counted, for which all of them are read.
+/// Whether the dead letters are counted, for which they are read: all of them, at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Letters {
     /// They are.

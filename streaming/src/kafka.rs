@@ -17,11 +17,12 @@ mod dead_letters;
 mod ends;
 mod error;
 mod letter;
+mod letter_count;
 mod producer;
 mod quarantine;
 mod reader;
+mod reading;
 mod settings;
-mod tally;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,11 +43,12 @@ pub use dead_letters::DeadLetters;
 pub use ends::{End, Ends, Lag};
 pub use error::TopicError;
 pub use letter::{Kind, Letter, Place};
+pub use letter_count::LetterCount;
 pub use producer::Producer;
-pub use quarantine::{Kept, Quarantine, Which};
+pub use quarantine::{Quarantine, Which};
 use reader::{PutAside, Reader};
+pub use reading::Kept;
 pub use settings::Settings;
-pub use tally::Tally;
 
 /// A client that asks about topics and makes them.
 type Admin = AdminClient<DefaultClientContext>;

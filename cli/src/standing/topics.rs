@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use feat_compiler::plan::{GroupPlan, SourcePlan};
 use feat_kernel::layout::LogMark;
-use feat_streaming::kafka::{End, Ends, Kind, Quarantine, Tally};
+use feat_streaming::kafka::{End, Ends, Kind, LetterCount, Quarantine};
 
 use super::{Behind, LetterCounts, Letters};
 use crate::command::live;
@@ -15,7 +15,7 @@ use crate::project::Project;
 /// The topics of some groups, and that of their dead letters.
 pub(super) struct Topics {
     ends: BTreeMap<String, Arc<Ends>>,
-    letters: Option<Arc<Tally>>,
+    letters: Option<Arc<LetterCount>>,
 }
 
 /// The ends of topics, by their names.
@@ -36,7 +36,10 @@ impl Topics {
                 ends.insert(topic.to_owned(), Arc::new(open.await??));
             }
         }
-        Ok(Self { ends, letters: Quarantine::of(&settings).map(|letters| Arc::new(Tally::of(letters))) })
+        Ok(Self {
+            ends,
+            letters: Quarantine::of(&settings).map(|letters| Arc::new(LetterCount::of(letters))),
+        })
     }
 
     /// Where the topics end, and how many letters there are of each log.
@@ -49,11 +52,11 @@ impl Topics {
             let ends = Arc::clone(ends);
             found.insert(topic.clone(), tokio::task::spawn_blocking(move || ends.read()).await??);
         }
-        let (Some(tally), Letters::Counted) = (self.letters.clone(), letters) else {
+        let (Some(count), Letters::Counted) = (self.letters.clone(), letters) else {
             return Ok((found, None));
         };
         let mut counts: BTreeMap<String, LetterCounts> = BTreeMap::new();
-        for ((log, kind), count) in tokio::task::spawn_blocking(move || tally.read()).await?? {
+        for ((log, kind), count) in tokio::task::spawn_blocking(move || count.read()).await?? {
             let of = counts.entry(log).or_default();
             match kind {
                 Kind::Unreadable => of.unreadable = count,

@@ -1,5 +1,6 @@
 //! Where a topic ends now, and how far a marker is from there.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use feat_kernel::layout::LogMark;
@@ -7,6 +8,7 @@ use feat_kernel::time::{Instant, Micros};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{ANSWER, Settings, TopicError, log_name, partitions};
@@ -123,8 +125,10 @@ pub(super) fn read_to_end(
         }
     }
     consumer.assign(&assigned).map_err(client)?;
-    let (mut left, mut silent) = (assigned.count(), std::time::Duration::ZERO);
-    while left > 0 {
+    // A partition tells its end again each time that it has moved.
+    let mut open: BTreeSet<i32> = assigned.elements().iter().map(TopicPartitionListElem::partition).collect();
+    let mut silent = std::time::Duration::ZERO;
+    while !open.is_empty() {
         match consumer.poll(POLL) {
             None if silent > ANSWER => {
                 return Err(TopicError::Silent { topic: topic.to_owned(), seconds: ANSWER.as_secs() });
@@ -134,7 +138,9 @@ pub(super) fn read_to_end(
                 silent = std::time::Duration::ZERO;
                 each(&message);
             }
-            Some(Err(KafkaError::PartitionEOF(_))) => left -= 1,
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                open.remove(&partition);
+            }
             Some(Err(cause)) if super::error::passes(&cause) => silent += POLL,
             Some(Err(cause)) => return Err(client(cause)),
         }

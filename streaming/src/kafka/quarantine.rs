@@ -13,15 +13,12 @@
 //! letter was replayed is remembered for ever, because a stream that reads its log again (after a crash,
 //! from an older dump, or anew) puts the same record aside again.
 
-use std::collections::BTreeMap;
-
-use rdkafka::Message as _;
-use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
-use super::letter::{Letter, Place, Said};
-use super::{ANSWER, Settings, TopicError, ends, partitions};
+use super::letter::{Letter, Place};
+use super::reading::{Kept, Reading};
+use super::{ANSWER, Settings, TopicError};
 
 /// Letters of one transaction: enough to spare round trips, few enough that one fits a request.
 const AT_ONCE: usize = 64;
@@ -44,67 +41,6 @@ pub enum Which {
     Corrected(Place, Vec<u8>),
 }
 
-/// What stands in a topic of dead letters.
-#[derive(Debug, Default)]
-pub struct Kept {
-    /// The letters that are to be looked at, by the places of their records.
-    pub letters: BTreeMap<Place, Letter>,
-    /// The places whose letters were replayed, with the seals of those.
-    replayed: BTreeMap<Place, u64>,
-}
-
-impl Kept {
-    /// Whether the letter of `place` was replayed.
-    pub fn was_replayed(&self, place: &Place) -> bool {
-        self.replayed.contains_key(place) && !self.letters.contains_key(place)
-    }
-
-    fn take(&mut self, said: Said) {
-        match said {
-            Said::Letter(place, Some(letter)) => {
-                self.letters.insert(place, letter);
-            }
-            Said::Letter(place, None) => {
-                self.letters.remove(&place);
-            }
-            Said::Replayed(place, seal) => {
-                self.replayed.insert(place, seal);
-            }
-            Said::Other => {}
-        }
-    }
-}
-
-/// A topic of dead letters as far as it was read.
-pub(super) struct Reading {
-    consumer: BaseConsumer,
-    topic: String,
-    /// The offset after the last message, by partition.
-    next: Vec<(i32, u64)>,
-    /// What stood there.
-    pub(super) kept: Kept,
-}
-
-impl Reading {
-    /// Reads on to the topic's end, with the values of the letters that are `wanted`.
-    ///
-    /// Errors: the broker does not answer; what was read is then of no use.
-    pub(super) fn go_on(&mut self, wanted: impl Fn(&Place) -> bool) -> Result<(), TopicError> {
-        let Self { consumer, topic, next, kept } = self;
-        let from = next.clone();
-        ends::read_to_end(consumer, topic, &from, &mut |message| {
-            kept.take(Said::read(message, &wanted));
-            if let Some((_, next)) = next.iter_mut().find(|(partition, _)| *partition == message.partition())
-            {
-                *next = message.offset() as u64 + 1;
-            }
-        })?;
-        let Kept { letters, replayed } = kept;
-        letters.retain(|place, letter| replayed.get(place) != Some(&letter.seal));
-        Ok(())
-    }
-}
-
 impl Quarantine {
     /// The letters of the topic that `settings` name; `None` if they name none.
     pub fn of(settings: &Settings) -> Option<Self> {
@@ -121,17 +57,14 @@ impl Quarantine {
     /// Cost: reads the whole topic; the values that are wanted are held in memory. Blocks.
     /// Errors: [`TopicError`]: no broker answers, or there is no such topic.
     pub fn read(&self, wanted: impl Fn(&Place) -> bool) -> Result<Kept, TopicError> {
-        let mut reading = self.open()?;
+        let mut reading = self.reading()?;
         reading.go_on(wanted)?;
         Ok(reading.kept)
     }
 
     /// Nothing yet, to be read from the topic's beginning.
-    pub(super) fn open(&self) -> Result<Reading, TopicError> {
-        let consumer: BaseConsumer = self.settings.glance()?;
-        let count = partitions(&consumer, &self.topic, self.settings.brokers())?;
-        let next = (0..count as i32).map(|partition| (partition, 0)).collect();
-        Ok(Reading { consumer, topic: self.topic.clone(), next, kept: Kept::default() })
+    pub(super) fn reading(&self) -> Result<Reading, TopicError> {
+        Reading::open(&self.topic, &self.settings)
     }
 
     /// Writes the records of letters to the ends of their own partitions, where they become known anew:

@@ -5,23 +5,24 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use super::log_name;
-use super::quarantine::{Quarantine, Reading};
+use super::quarantine::Quarantine;
+use super::reading::Reading;
 use super::{Kind, TopicError};
 
 /// Counts the letters of a topic of dead letters.
-pub struct Tally {
+pub struct LetterCount {
     quarantine: Quarantine,
     /// What was read; `None` before the first time, and after an error.
     reading: Mutex<Option<Reading>>,
 }
 
-impl fmt::Debug for Tally {
+impl fmt::Debug for LetterCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tally").field("quarantine", &self.quarantine).finish_non_exhaustive()
+        f.debug_struct("LetterCount").field("quarantine", &self.quarantine).finish_non_exhaustive()
     }
 }
 
-impl Tally {
+impl LetterCount {
     /// Of the letters of `quarantine`.
     pub fn of(quarantine: Quarantine) -> Self {
         Self { quarantine, reading: Mutex::new(None) }
@@ -35,9 +36,11 @@ impl Tally {
     /// Errors: [`TopicError`]: no broker answers. The next call reads from the beginning.
     pub fn read(&self) -> Result<BTreeMap<(String, Kind), u64>, TopicError> {
         let mut held = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut reading = match held.take() {
+        // What is gone from the topic is counted no more.
+        let begun = held.take().filter(|reading| reading.may_go_on().unwrap_or(false));
+        let mut reading = match begun {
             Some(reading) => reading,
-            None => match self.quarantine.open() {
+            None => match self.quarantine.reading() {
                 Err(TopicError::Missing { .. }) => return Ok(BTreeMap::new()),
                 opened => opened?,
             },
