@@ -21,7 +21,7 @@ use crate::hindsight;
 use crate::log::{LogPrefix, by_place};
 use crate::place::KeyHash;
 use crate::point_in_time::PointInTimeExec;
-use crate::prepared::{Needed, Packing, Preparation};
+use crate::prepared::{Needed, Packing, Placing, Preparation};
 use crate::scan::{Conformer, Order, scan};
 use crate::session::Session;
 use crate::slide::Layouts;
@@ -89,10 +89,7 @@ impl Answers {
         let (mut groups, mut tallies) = (Vec::new(), Vec::new());
         for Ask { group, mode, sight, later, .. } in asks {
             let (packing, admitted_first) = match sight {
-                Sight::Foresight => {
-                    let at_once = *mode == Mode::EventTime || is_known_at_once(tables, group)?;
-                    (Arc::new(Packing::new(group, at_once)), None)
-                }
+                Sight::Foresight => (Arc::new(Packing::new(group, placing(tables, group, *mode)?)), None),
                 Sight::Hindsight => {
                     let first = group.view.dedupe.map(|_| Arc::new(Packing::by_known(group)));
                     (Arc::new(Packing::by_tau(group)), first)
@@ -155,10 +152,11 @@ impl Tally {
     }
 }
 
-/// Whether the rows of a group are known when they happen: nothing else is declared, and they are not
-/// those of a log, which are known when the log says so.
-pub(crate) fn is_known_at_once(tables: &Tables, group: &GroupPlan) -> Result<bool, BatchError> {
-    Ok(group.prepare.is_known_at_once() && tables.get(&group.source)?.prefix.is_none())
+/// Where rows of `group` stand that are asked in `mode`. Those of a log are known when the log says so,
+/// whatever is declared.
+pub(crate) fn placing(tables: &Tables, group: &GroupPlan, mode: Mode) -> Result<Placing, BatchError> {
+    let known_at_once = group.prepare.is_known_at_once() && tables.get(&group.source)?.prefix.is_none();
+    Ok(Placing::visible(mode == Mode::EventTime || known_at_once))
 }
 
 /// The rows of a source's table: all of them in any order, or the first of its log.

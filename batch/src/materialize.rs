@@ -14,7 +14,7 @@ use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::Type;
 use feat_kernel::{column, key};
 
-use crate::answers::{by_key, is_known_at_once, rows};
+use crate::answers::{by_key, placing, rows};
 use crate::columns::evaluate;
 use crate::counts::{OutcomeCounter, Outcomes};
 use crate::desk::Join;
@@ -98,7 +98,7 @@ async fn values(
     counts: Arc<Mutex<Counts>>,
     counter: Arc<OutcomeCounter>,
 ) -> Result<Arc<dyn ExecutionPlan>, BatchError> {
-    let packing = Arc::new(Packing::with_keys(group, is_known_at_once(tables, group)?));
+    let packing = Arc::new(Packing::with_keys(group, placing(tables, group, Mode::AsKnown)?));
     let (input, conformer) = rows(session, tables, &group.source, group.prepare.columns()).await?;
     let preparation = Preparation {
         group: Arc::clone(group),

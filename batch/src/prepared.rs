@@ -36,7 +36,7 @@ pub(crate) struct Packing {
 
 /// Which instant of a row its place is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Placing {
+pub(crate) enum Placing {
     /// From when it is visible: known by then, and strictly before.
     Visible,
     /// The same, of rows that are known when they happen.
@@ -57,7 +57,8 @@ enum Ties {
 }
 
 impl Placing {
-    fn visible(at_once: bool) -> Self {
+    /// By when rows are visible, all of which may be known `at_once`, when they happen.
+    pub(crate) fn visible(at_once: bool) -> Self {
         if at_once { Self::AtOnce } else { Self::Visible }
     }
 
@@ -73,15 +74,15 @@ const LEADING: usize = 1;
 const FIXED: usize = 6;
 
 impl Packing {
-    /// What `group` needs carried; `at_once`: every row is known when it happens.
-    pub(crate) fn new(group: &GroupPlan, at_once: bool) -> Self {
+    /// What `group` needs carried of rows that stand where `placing` says.
+    pub(crate) fn new(group: &GroupPlan, placing: Placing) -> Self {
         let bytes = KeyHash::of(group) == KeyHash::Digest;
-        Self::carrying(group, Arc::clone(&group.view), bytes, Placing::visible(at_once), Ties::Made)
+        Self::carrying(group, Arc::clone(&group.view), bytes, placing, Ties::Made)
     }
 
     /// The same, and the keys' bytes whether or not they are needed to tell keys apart.
-    pub(crate) fn with_keys(group: &GroupPlan, at_once: bool) -> Self {
-        Self::carrying(group, Arc::clone(&group.view), true, Placing::visible(at_once), Ties::Made)
+    pub(crate) fn with_keys(group: &GroupPlan, placing: Placing) -> Self {
+        Self::carrying(group, Arc::clone(&group.view), true, placing, Ties::Made)
     }
 
     /// What it takes to admit the rows of `group` in the order in which they became known.
@@ -159,8 +160,11 @@ impl Packing {
                 Placing::AtOnce | Placing::Tau => tau.next(),
             };
             // Whatever became known may be what another row repeats.
+            // What happens at the end of time is in nobody's past, and its place is that of the instant before.
             let keep = self.placing == Placing::Known
-                || (from <= reach.last && (dedupes || (pass.value(at) && tau >= reach.first)));
+                || (tau < Instant::MAX
+                    && from <= reach.last
+                    && (dedupes || (pass.value(at) && tau >= reach.first)));
             places.push(place::place(hashes.value(at), from));
             kept.push(keep);
             all &= keep;
@@ -347,8 +351,8 @@ mod tests {
     fn unpacked(packing: &Packing, group: &GroupPlan, cut: usize) -> RecordBatch {
         let prepared = packing.lean(&group.prepare).prepare(&rows(), Mode::AsKnown, None).unwrap();
         let packed = packing.pack(&prepared.rows, &prepared.beside, &Needed::until(Instant(100))).unwrap();
-        let place = packed.schema().index_of("hash").unwrap();
-        let sorted: Vec<usize> = (0..packed.num_columns()).filter(|&at| at != place).collect();
+        let hash = packed.schema().index_of("hash").unwrap();
+        let sorted: Vec<usize> = (0..packed.num_columns()).filter(|&at| at != hash).collect();
         let sorted = packed.project(&sorted).unwrap();
         let parts = [sorted.slice(0, cut), sorted.slice(cut, sorted.num_rows() - cut)];
         let parts = parts.map(|part| packing.unpack(&part).unwrap());
@@ -362,9 +366,13 @@ mod tests {
         let (tau, ties) = (whole.column(2).as_primitive::<Int64Type>(), whole.column(3).as_binary::<i32>());
         assert!(ties.iter().all(|tie| tie.is_some_and(|tie| !tie.is_empty())));
         let count = whole.num_rows();
-        for at_once in [false, true] {
-            let packing = Packing::new(&group, at_once);
-            assert_eq!(packing.schema().index_of("tau").is_err(), at_once);
+        for (packing, tells_tau) in [
+            (Packing::new(&group, Placing::Visible), false),
+            (Packing::new(&group, Placing::AtOnce), true),
+            (Packing::with_keys(&group, Placing::AtOnce), true),
+            (Packing::by_tau(&group), true),
+        ] {
+            assert_eq!(packing.schema().index_of("tau").is_err(), tells_tau);
             assert_eq!(packing.schema().fields().iter().filter(|field| field.name() == "a0").count(), 1);
             // `n` and `mark`: the price is there.
             assert!(packing.schema().index_of("t1").is_ok() && packing.schema().index_of("t2").is_err());
@@ -375,12 +383,12 @@ mod tests {
                 let found = found.column(3).as_binary::<i32>();
                 for row in 0..count {
                     let shared = (0..count).any(|other| other != row && tau.value(other) == tau.value(row));
-                    if shared || !at_once {
+                    if shared || !tells_tau {
                         assert_eq!(found.value(row), ties.value(row), "row {row}, cut before {cut}");
                     }
                 }
                 let bare = (0..count).filter(|&row| found.value(row).is_empty()).count();
-                assert_eq!(bare > 0, at_once, "of rows alone at their instant no bytes are made");
+                assert_eq!(bare > 0, tells_tau, "of rows alone at their instant no bytes are made");
             }
         }
     }

@@ -189,7 +189,7 @@ impl Prepare {
         &self.tie
     }
 
-    /// Whether every row is known when it happens, unless `known` is said of it.
+    /// Whether every row is known when it happens, unless [`Prepare::prepare`] is given `known`.
     pub fn is_known_at_once(&self) -> bool {
         self.admission.is_known_at_once()
     }

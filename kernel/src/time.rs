@@ -40,7 +40,7 @@ impl Instant {
         Self(self.0.saturating_add(1))
     }
 
-    /// The microsecond before this.
+    /// The microsecond before this; of the first instant itself.
     #[must_use]
     #[inline]
     pub fn before(self) -> Self {

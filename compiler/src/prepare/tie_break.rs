@@ -28,10 +28,11 @@ enum Origin {
 impl TieBreak {
     /// Of columns with their types, each of which is the argument that `argument` says or none.
     pub(super) fn new(columns: &[(String, Type)], argument: impl Fn(&str, &Type) -> Option<usize>) -> Self {
-        let mut beside = 0..;
+        let mut beside = 0;
         let origin = |(name, ty): &(String, Type)| {
-            let origin = argument(name, ty).map(Origin::Argument);
-            (origin.or_else(|| beside.next().map(Origin::Beside)).expect("invariant: endless"), ty.clone())
+            let origin = argument(name, ty).map_or(Origin::Beside(beside), Origin::Argument);
+            beside += usize::from(origin == Origin::Beside(beside));
+            (origin, ty.clone())
         };
         Self { columns: columns.iter().map(origin).collect() }
     }
@@ -59,7 +60,7 @@ impl TieBreak {
     ) -> BinaryArray {
         let wants = |row: &usize| !self.columns.is_empty() && wanted(*row);
         let count = (0..rows).filter(wants).count();
-        // Columns are made ready where a row asks for them: nested ones are copied out of Arrow.
+        // Without such a row nothing is made ready, which copies nested columns out of Arrow.
         let columns = if count > 0 { &self.columns[..] } else { &[] };
         let cells: Vec<Cells> = (columns.iter())
             .map(|(origin, ty)| match *origin {
