@@ -11,6 +11,7 @@ use feat_tests::servers::redis::RedisServer;
 use crate::lookups::{Asker, Shared};
 use crate::proxy::{Cut, Proxy};
 use crate::workers::Workers;
+use crate::world::Pen;
 
 /// How many workers there are between faults: each does the work of all, so each is a rival.
 const WORKERS: usize = 2;
@@ -79,6 +80,7 @@ pub(crate) struct Faults {
     pub(crate) redis: RedisServer,
     pub(crate) proxy: Proxy,
     pub(crate) workers: Workers,
+    pen: Pen,
     /// Decides the order of the faults, and nothing else: how much is drawn otherwise depends on how
     /// long things take.
     plan: Dice,
@@ -94,11 +96,12 @@ impl Faults {
         redis: RedisServer,
         proxy: Proxy,
         workers: Workers,
+        pen: Pen,
         dice: Dice,
         shared: Shared,
     ) -> Self {
         let plan = dice.clone();
-        Self { broker, redis, proxy, workers, plan, dice, dumps: VecDeque::new(), shared }
+        Self { broker, redis, proxy, workers, pen, plan, dice, dumps: VecDeque::new(), shared }
     }
 
     /// Starts the workers and waits until every entity is answered.
@@ -170,7 +173,7 @@ impl Faults {
                 self.redis.restart_from(&self.dumps[older]);
             }
             Fault::Cut(cut) => return self.cut(cut),
-            Fault::Broker => self.broker.restart(),
+            Fault::Broker => self.pen.put_down(|| self.broker.restart())?,
             Fault::Storm => self.storm()?,
         }
         self.shared.tally.count(fault.name());

@@ -125,7 +125,8 @@ fn run(minutes: f64, seed: u64) -> Result<bool, String> {
         Asker::new(&project, &spec, &url, Dice::new(seed ^ salt), entities, shared.clone())
     };
     let (mut live, mut last) = (asker(0x11fe)?, asker(0x1a57)?);
-    let mut faults = Faults::new(broker, redis, proxy, workers, Dice::new(seed ^ 0xfa17), shared.clone());
+    let mut faults =
+        Faults::new(broker, redis, proxy, workers, writer.pen(), Dice::new(seed ^ 0xfa17), shared.clone());
 
     let written = Arc::new(AtomicBool::new(false));
     let outcome: Result<(), String> = thread::scope(|scope| {

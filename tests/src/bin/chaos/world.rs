@@ -81,9 +81,29 @@ impl ProducerContext for Places {
     }
 }
 
+/// What records are written with.
+#[derive(Clone)]
+pub(crate) struct Pen {
+    producer: ThreadedProducer<Places>,
+    /// Held while records are written.
+    held: Arc<Mutex<()>>,
+}
+
+impl Pen {
+    /// Does `what` while nothing is written and the broker has every record: a client whose broker dies
+    /// before it answers may write records a second time, idempotent or not, and then nobody knows where
+    /// the later ones stand.
+    pub(crate) fn put_down(&self, what: impl FnOnce()) -> Result<(), String> {
+        let _held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        self.producer.flush(FLUSH).map_err(|cause| format!("records were not written: {cause}"))?;
+        what();
+        Ok(())
+    }
+}
+
 /// Writes records to their topics.
 pub(crate) struct Writer {
-    producer: ThreadedProducer<Places>,
+    pen: Pen,
     records: Records,
     wrong: Arc<Mutex<Option<String>>>,
     shared: Shared,
@@ -93,12 +113,18 @@ impl Writer {
     pub(crate) fn new(broker: &KafkaBroker, records: Records, shared: Shared) -> Result<Self, String> {
         let wrong = Arc::new(Mutex::new(None));
         let mut config = broker.client();
-        // An idempotent producer writes each record once and in order, through restarts of the broker:
-        // so every offset is known before it is written.
+        // An idempotent producer writes each record once and in order, whatever it has to send again: so
+        // every offset is known before it is written.
         config.set("enable.idempotence", "true").set("message.timeout.ms", "0").set("linger.ms", "2");
         let producer =
             config.create_with_context(Places(Arc::clone(&wrong))).map_err(|cause| cause.to_string())?;
-        Ok(Self { producer, records, wrong, shared })
+        let pen = Pen { producer, held: Arc::new(Mutex::new(())) };
+        Ok(Self { pen, records, wrong, shared })
+    }
+
+    /// What it writes with, for whoever wants it put down.
+    pub(crate) fn pen(&self) -> Pen {
+        self.pen.clone()
     }
 
     /// Writes `count` records in each `time`, in bursts, until it is told to stop.
@@ -112,12 +138,15 @@ impl Writer {
             }
             // Ahead of its time by a burst, then silent until it is due again.
             let burst = dice.between(1, BURST);
+            let held = Arc::clone(&self.pen.held);
+            let held = held.lock().unwrap_or_else(PoisonError::into_inner);
             for _ in 0..burst {
                 self.write()?;
             }
+            drop(held);
             written += burst;
         }
-        self.producer.flush(FLUSH).map_err(|cause| format!("the last records were not written: {cause}"))?;
+        self.pen.put_down(|| ())?;
         match self.wrong.lock().unwrap_or_else(PoisonError::into_inner).take() {
             None => Ok(()),
             Some(wrong) => Err(wrong),
@@ -143,7 +172,7 @@ impl Writer {
             Some(value) => to.payload(value),
             None => to,
         };
-        self.producer.send(to).map_err(|(cause, _)| cause.to_string())
+        self.pen.producer.send(to).map_err(|(cause, _)| cause.to_string())
     }
 }
 
