@@ -155,7 +155,8 @@ impl Tally {
 /// Where rows of `group` stand that are asked in `mode`. Those of a log are known when the log says so,
 /// whatever is declared.
 pub(crate) fn placing(tables: &Tables, group: &GroupPlan, mode: Mode) -> Result<Placing, BatchError> {
-    let known_at_once = group.prepare.is_known_at_once() && tables.get(&group.source)?.prefix.is_none();
+    let table = tables.get(&group.source)?;
+    let known_at_once = group.prepare.is_known_at_once() && table.prefix.is_none() && !table.is_archive();
     Ok(Placing::visible(mode == Mode::EventTime || known_at_once))
 }
 

@@ -81,6 +81,15 @@ pub enum BatchError {
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A Delta table could not be read.
+    #[error("delta table {location}: cannot be read")]
+    DeltaRead {
+        /// The table.
+        location: String,
+        /// Why.
+        #[source]
+        cause: deltalake::DeltaTableError,
+    },
     /// A Delta table could not be written.
     #[error("delta table {location}: cannot be written")]
     Delta {

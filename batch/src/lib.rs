@@ -13,8 +13,11 @@
 //! knows no stream; [`read_log`] only says in which order a file would have been one.
 
 mod answers;
+mod archive;
 mod columns;
 mod counts;
+mod delta;
+mod delta_folder;
 mod desk;
 mod error;
 mod grid;
@@ -39,6 +42,7 @@ mod text;
 mod training_set;
 mod zip;
 
+pub use archive::{Archive, Held, Record, Records, Segment};
 pub use counts::Outcomes;
 pub use error::BatchError;
 pub use feat_compiler::prepare::Mode;

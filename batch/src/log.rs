@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema, SchemaRef};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
@@ -41,8 +41,9 @@ pub struct LogBatch {
 /// The name of the column that carries `known` and the place in the file through the sort.
 const PLACE: &str = "~place";
 
-/// Reads a source's table as a log: by declared known, rows of one instant in the order of the file.
-/// A row whose known cannot be told stands behind its predecessor in the file, with its instant.
+/// Reads a source's table as a log: by declared known, rows of one instant in the order of the file; an
+/// archive as the log that it was. A row whose known cannot be told stands behind its predecessor in the
+/// file, with its instant.
 ///
 /// Cost: the columns that `known` is made of are read once more, to see whether the file is in order
 /// already, as files of events mostly are; if not, it is sorted, spilling under the session's limit.
@@ -108,6 +109,9 @@ pub(crate) async fn last_known(
 
 /// Whether the rows of the file never become known earlier than those before them.
 async fn in_order(session: &Session, source: &Arc<SourcePlan>, tables: &Tables) -> Result<bool, BatchError> {
+    if tables.get(source)?.is_archive() {
+        return Ok(true);
+    }
     let mut last = i64::MIN;
     let mut knowns = knowns(session, source, tables, Order::File).await?;
     while let Some(known) = knowns.next().await {
@@ -121,7 +125,8 @@ async fn in_order(session: &Session, source: &Arc<SourcePlan>, tables: &Tables) 
     Ok(true)
 }
 
-/// The declared known of every row, null where it cannot be told; nothing for a source without time.
+/// The declared known of every row, null where it cannot be told, or what the archive tells; nothing for a
+/// source without time.
 async fn knowns(
     session: &Session,
     source: &Arc<SourcePlan>,
@@ -134,7 +139,13 @@ async fn knowns(
     let (plan, conformer) = scan(session, source, &table, &columns, order).await?;
     let stream = execute_stream(plan, session.task())?;
     Ok(stream
-        .map(move |batch| Ok(column::int64(&known.evaluate(&conformer.conform(&batch?)?).columns[0])))
+        .map(move |batch| {
+            let batch = batch?;
+            match batch.column_by_name(KNOWN) {
+                Some(told) => Ok(told.as_primitive::<Int64Type>().clone()),
+                None => Ok(column::int64(&known.evaluate(&conformer.conform(&batch)?).columns[0])),
+            }
+        })
         .boxed())
 }
 
@@ -154,8 +165,11 @@ fn placed(
         let (source, conformer, out) = (Arc::clone(&source), conformer.clone(), Arc::clone(&out));
         let (mut last, mut row) = (i64::MIN, 0i64);
         let map: Mapper = Box::new(move |batch| {
+            let told = batch.column_by_name(KNOWN).map(|known| known.as_primitive::<Int64Type>().clone());
             let batch = conformer.conform(batch)?;
-            let known = source.known.as_ref().map(|known| column::int64(&known.evaluate(&batch).columns[0]));
+            let declared =
+                || source.known.as_ref().map(|known| column::int64(&known.evaluate(&batch).columns[0]));
+            let known = told.or_else(declared);
             let places: Vec<i128> = (0..batch.num_rows())
                 .map(|at| {
                     if let Some(known) = known.as_ref().filter(|known| known.is_valid(at)) {

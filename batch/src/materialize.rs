@@ -10,6 +10,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use feat_compiler::plan::GroupPlan;
 use feat_compiler::prepare::{Counts, Mode};
+use feat_compiler::recorded::stored;
 use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::Type;
 use feat_kernel::{column, key};
@@ -133,15 +134,6 @@ async fn values(
     };
     let features = MapExec::new("FeatureExec", detail, gridded, schema, Arc::new(start));
     Ok(Arc::new(CoalescePartitionsExec::new(Arc::new(features))))
-}
-
-/// The type of a column in a Delta table.
-fn stored(ty: &Type) -> DataType {
-    match ty {
-        Type::Duration => DataType::Int64,
-        Type::Embedding(_) => DataType::List(Arc::new(Field::new("item", DataType::Float32, true))),
-        other => other.arrow(),
-    }
 }
 
 /// The columns of the table.

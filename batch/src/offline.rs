@@ -1,8 +1,5 @@
 //! A Delta table of a group's values: one meaning, one writer at a time, nothing left of a failed run.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
@@ -26,6 +23,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};
 
+use crate::delta_folder::DeltaFolder;
 use crate::error::BatchError;
 use crate::grid::Grid;
 use crate::materialize::{day, schema};
@@ -55,13 +53,9 @@ impl Contents {
 
 /// A table that this run alone may write.
 pub(crate) struct Offline {
-    location: String,
+    folder: DeltaFolder,
     table: DeltaTable,
     contents: Contents,
-    /// The files that were there before.
-    before: BTreeSet<PathBuf>,
-    /// Held until the run ends, however it ends.
-    _lock: File,
 }
 
 impl Offline {
@@ -69,17 +63,11 @@ impl Offline {
     ///
     /// Errors: another run writes it; it holds values of another meaning or other columns.
     pub(crate) async fn open(group: &GroupPlan, location: String) -> Result<Self, BatchError> {
-        let failed = |cause| BatchError::Delta { location: location.clone(), cause };
-        let folder = Path::new(&location);
-        let refused = |reason: String| BatchError::File { path: folder.to_owned(), reason };
-        fs::create_dir_all(folder).map_err(|cause| refused(cause.to_string()))?;
-        let lock = File::create(folder.with_extension("lock")).map_err(|cause| refused(cause.to_string()))?;
-        lock.try_lock()
-            .map_err(|_| refused("is being written by another run: wait for its end".to_owned()))?;
-        let url = deltalake::ensure_table_uri(&location).map_err(failed)?;
-        let table = DeltaTable::try_from_url(url).await.map_err(failed)?;
+        let folder = DeltaFolder::hold(location)?;
+        let table = folder.table().await?;
         let contents = Contents::of(group);
         if table.version().is_some() {
+            let failed = |cause| BatchError::Delta { location: folder.location().to_owned(), cause };
             let metadata = table.snapshot().map_err(failed)?.metadata();
             let found = metadata.description().and_then(|text| serde_json::from_str::<Contents>(text).ok());
             if found.as_ref() != Some(&contents) {
@@ -88,16 +76,14 @@ impl Offline {
                     Some(_) => "values with other columns",
                     None => "values whose meaning it does not tell",
                 };
-                return Err(refused(format!(
+                return Err(folder.refused(format!(
                     "holds {what} than group `{}` version {} has now, and one table has one meaning: raise \
                      `version` of the group, or remove the folder",
                     group.name, group.version
                 )));
             }
         }
-        let mut before = BTreeSet::new();
-        files(folder, &mut before).map_err(|cause| refused(cause.to_string()))?;
-        Ok(Self { table, contents, before, location, _lock: lock })
+        Ok(Self { folder, table, contents })
     }
 
     /// Writes the rows of `values` as the period of `grid`, in one commit; the table's new version.
@@ -113,7 +99,7 @@ impl Offline {
             serde_json::to_string(&self.contents).expect("invariant: text and numbers are JSON");
         // Writers that are still at work when one of them fails end with a runtime of their own.
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        let runtime = runtime.map_err(|cause| self.refused(cause.to_string()))?;
+        let runtime = runtime.map_err(|cause| self.folder.refused(cause.to_string()))?;
         let written = runtime.spawn(commit(self.table.clone(), description, rows, grid)).await;
         let ended = tokio::task::spawn_blocking(move || drop(runtime)).await;
         let cause = match written {
@@ -121,38 +107,18 @@ impl Offline {
             Ok(Err(cause)) => Some(cause),
             Err(_) => None,
         };
-        ended.map_err(|cause| self.refused(cause.to_string()))?;
-        self.remove_what_is_new();
+        ended.map_err(|cause| self.folder.refused(cause.to_string()))?;
+        self.folder.remove_what_is_new();
         // What stopped the rows says more than that they stopped.
         let ours = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         Err(match (ours, cause) {
             (Some(ours), _) => ours,
-            (None, Some(Failed::Delta(cause))) => BatchError::Delta { location: self.location, cause },
-            (None, Some(Failed::Engine(cause))) => BatchError::from(cause),
-            (None, None) => self.refused("could not be written: its writer stopped".to_owned()),
-        })
-    }
-
-    fn refused(&self, reason: String) -> BatchError {
-        BatchError::File { path: PathBuf::from(&self.location), reason }
-    }
-
-    /// Removes the files of a run that has failed, and folders that have become empty.
-    fn remove_what_is_new(&self) {
-        let folder = Path::new(&self.location);
-        let mut now = BTreeSet::new();
-        if files(folder, &mut now).is_err() {
-            return;
-        }
-        for path in now.difference(&self.before) {
-            // What cannot be removed is in no commit, and no reader sees it.
-            let _ = fs::remove_file(path);
-            for parent in path.ancestors().skip(1).take_while(|parent| parent.starts_with(folder)) {
-                if fs::remove_dir(parent).is_err() {
-                    break;
-                }
+            (None, Some(Failed::Delta(cause))) => {
+                BatchError::Delta { location: self.folder.location().to_owned(), cause }
             }
-        }
+            (None, Some(Failed::Engine(cause))) => BatchError::from(cause),
+            (None, None) => self.folder.refused("could not be written: its writer stopped".to_owned()),
+        })
     }
 }
 
@@ -195,19 +161,6 @@ fn period(grid: Grid) -> Expr {
         return days;
     }
     days.and(ident("at").gt_eq(instant(grid.from))).and(ident("at").lt(instant(grid.to)))
-}
-
-/// Every file below `folder`.
-fn files(folder: &Path, into: &mut BTreeSet<PathBuf>) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files(&path, into)?;
-        } else {
-            into.insert(path);
-        }
-    }
-    Ok(())
 }
 
 /// The rows of a plan as the input of another engine session.

@@ -15,6 +15,7 @@ use feat_compiler::plan::{SourcePlan, StoredColumn};
 use feat_compiler::text::{Reader, with_times};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use crate::delta::DeltaVersion;
 use crate::error::BatchError;
 use crate::map::{Blame, MapExec, Mapper};
 use crate::session::Session;
@@ -145,12 +146,14 @@ pub(crate) async fn read(
     order: Order,
     reader: Reader,
 ) -> Result<Arc<dyn ExecutionPlan>, BatchError> {
-    let Stored::Files { files, format, .. } = &table.rows else {
-        return in_memory(session, table, columns, order);
-    };
     let (context, partitions) = match order {
         Order::Any => (session.parallel(), session.cores()),
         Order::File => (session.ordered(), 1),
+    };
+    let (files, format) = match &table.rows {
+        Stored::Files { files, format, .. } => (files, format),
+        Stored::Delta { version, .. } => return delta(context, version, columns, order).await,
+        Stored::Batches { .. } => return in_memory(session, table, columns, order),
     };
     let declared: Arc<[StoredColumn]> = match columns {
         Some(columns) => declared.iter().filter(|column| columns.contains(&column.name)).cloned().collect(),
@@ -162,6 +165,7 @@ pub(crate) async fn read(
         Format::Parquet => parquet(context, files, columns).await,
         Format::Csv => csv(context, files, columns, &declared).await,
         Format::Json => json(files, columns, &declared, partitions, reader),
+        Format::Delta => Err(BatchError::Request("a Delta table is no file".to_owned())),
     };
     let plan = plan.map_err(&*told)?;
     // Columns of CSV come as text and get their types here.
@@ -221,6 +225,21 @@ fn partitions(batches: &[RecordBatch], order: Order, cores: usize) -> Vec<Vec<Re
             partitions
         }
     }
+}
+
+/// The columns of a Delta table; of an archive with [`KNOWN`].
+async fn delta(
+    context: &SessionContext,
+    version: &DeltaVersion,
+    columns: Option<&[String]>,
+    order: Order,
+) -> Result<Arc<dyn ExecutionPlan>, BatchError> {
+    let frame = version.rows(context, order).await?;
+    let mut columns = columns.map(<[String]>::to_vec);
+    if let Some(columns) = columns.as_mut().filter(|_| version.is_archive()) {
+        columns.push(KNOWN.to_owned());
+    }
+    selected(frame, columns.as_deref()).await
 }
 
 async fn parquet(

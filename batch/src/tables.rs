@@ -11,6 +11,7 @@ use arrow::ipc::writer::StreamWriter;
 use feat_compiler::ir::QName;
 use feat_compiler::plan::SourcePlan;
 
+use crate::delta::DeltaVersion;
 use crate::error::BatchError;
 
 /// How rows are written in a file.
@@ -22,6 +23,8 @@ pub enum Format {
     Csv,
     /// One JSON object a line; a missing field is null.
     Json,
+    /// A folder with a Delta table.
+    Delta,
 }
 
 impl Format {
@@ -31,6 +34,7 @@ impl Format {
             "parquet" => Some(Self::Parquet),
             "csv" => Some(Self::Csv),
             "json" | "jsonl" | "ndjson" => Some(Self::Json),
+            "delta" => Some(Self::Delta),
             _ => None,
         }
     }
@@ -52,6 +56,8 @@ pub struct Table {
 pub(crate) enum Stored {
     /// Files of one format, in the order in which they are one.
     Files { origin: PathBuf, files: Vec<PathBuf>, format: Format },
+    /// A Delta table. If it is an archive, its rows are those of a log.
+    Delta { origin: PathBuf, version: Box<DeltaVersion> },
     /// Batches in their order.
     Batches { schema: SchemaRef, batches: Vec<RecordBatch> },
 }
@@ -59,12 +65,19 @@ pub(crate) enum Stored {
 impl Table {
     /// The rows of a file, or of every file of the format below a folder, in the order of their paths.
     ///
-    /// Without `format` the extension decides. Files and folders whose names begin with `.` or `_`
-    /// are not rows.
+    /// Without `format` the extension decides; a folder with a Delta table is that. Files and folders whose
+    /// names begin with `.` or `_` are not rows.
     /// Errors: [`BatchError::File`] if nothing is there, or nothing of a known format.
     pub fn open(path: &Path, format: Option<Format>) -> Result<Self, BatchError> {
         let wrong = |reason: &str| BatchError::File { path: path.to_owned(), reason: reason.to_owned() };
         let metadata = fs::metadata(path).map_err(|cause| wrong(&format!("{cause}; check the path")))?;
+        if format == Some(Format::Delta) || (format.is_none() && DeltaVersion::is_in(path)) {
+            if !DeltaVersion::is_in(path) {
+                return Err(wrong("is no Delta table: it has no folder `_delta_log`"));
+            }
+            let version = Box::new(DeltaVersion::open(path)?);
+            return Ok(Self { rows: Stored::Delta { origin: path.to_owned(), version }, prefix: None });
+        }
         let mut files = Vec::new();
         if metadata.is_dir() {
             list(path, &mut files).map_err(|cause| wrong(&cause.to_string()))?;
@@ -96,12 +109,21 @@ impl Table {
         self
     }
 
+    /// Whether its rows are those of a log that says when each became known.
+    pub(crate) fn is_archive(&self) -> bool {
+        matches!(&self.rows, Stored::Delta { version, .. } if version.is_archive())
+    }
+
     /// The reason why nothing may be written at `path`: the table reads it, or would from then on.
     ///
     /// Another spelling, a link and a folder that is read as a whole are seen through.
     pub fn reads(&self, path: &Path) -> Option<String> {
-        let Stored::Files { origin, files, .. } = &self.rows else { return None };
         let written = resolved(path);
+        let (origin, files) = match &self.rows {
+            Stored::Files { origin, files, .. } => (origin, files.as_slice()),
+            Stored::Delta { origin, .. } => (origin, &[][..]),
+            Stored::Batches { .. } => return None,
+        };
         if files.iter().any(|file| is_same(file, path) || resolved(file).starts_with(&written)) {
             return Some(format!("{} is read", origin.display()));
         }
@@ -112,14 +134,14 @@ impl Table {
     /// What messages and manifests call it.
     pub fn origin(&self) -> String {
         match &self.rows {
-            Stored::Files { origin, .. } => origin.display().to_string(),
+            Stored::Files { origin, .. } | Stored::Delta { origin, .. } => origin.display().to_string(),
             Stored::Batches { .. } => "rows in memory".to_owned(),
         }
     }
 
     /// A hash of the table's bytes: the same bytes in the same files, the same fingerprint.
     ///
-    /// Cost: reads every byte once.
+    /// Cost: reads every byte once; of a Delta table, whose files never change, their names alone.
     pub fn fingerprint(&self) -> Result<String, BatchError> {
         let mut hasher = blake3::Hasher::new();
         match &self.rows {
@@ -141,6 +163,7 @@ impl Table {
                     }
                 }
             }
+            Stored::Delta { version, .. } => version.fingerprint(&mut hasher)?,
             Stored::Batches { schema, batches } => {
                 let mut writer = StreamWriter::try_new(Vec::new(), schema)?;
                 for batch in batches {

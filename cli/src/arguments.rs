@@ -64,6 +64,9 @@ pub(crate) enum Command {
     /// Writes the rows of a source's file to its Kafka topic.
     #[cfg(feature = "kafka")]
     Produce(Produce),
+    /// Keeps the records of topics in Delta tables, from which views can be filled when Kafka has deleted them.
+    #[cfg(feature = "kafka")]
+    Archive(Archive),
     /// Records that were put aside: those that could not be read, and late ones.
     #[cfg(feature = "kafka")]
     Quarantine {
@@ -207,6 +210,24 @@ fn speed(text: &str) -> Result<f64, String> {
         Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
         _ => Err("write a number above zero, such as 60 for an hour a minute".to_owned()),
     }
+}
+
+/// `feat archive`
+#[cfg(feature = "kafka")]
+#[derive(Debug, Args)]
+pub(crate) struct Archive {
+    /// The sources; every one with a topic when none is named.
+    #[arg(value_name = "SOURCE")]
+    pub(crate) sources: Vec<String>,
+    /// Stops when it has kept what was there at the start.
+    #[arg(long)]
+    pub(crate) until_end: bool,
+    /// How long a record may wait to be written, in seconds: each write is a file of its own.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) every: u64,
+    /// Prints what was kept as JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `feat status`

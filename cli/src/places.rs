@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use feat_batch::{Format, Resources, Session, Table, Tables};
+use feat_batch::{Archive, Format, Resources, Session, Table, Tables};
 use feat_compiler::plan::SourcePlan;
 use feat_store::{EmbeddedStore, MemoryStore, RedisStore, Store};
 
@@ -54,13 +54,18 @@ fn table(project: &Project, source: &SourcePlan, role: Role) -> Result<Table> {
         return open(name, &project.path(path), None);
     }
     let Some(connector) = &source.batch else {
+        // Whatever was archived of its topic is its history.
+        let archive = PathBuf::from(Archive::location(&offline(project)?.to_string_lossy(), source));
+        if source.stream.is_some() && archive.is_dir() {
+            return open(name, &archive, Some(Format::Delta));
+        }
         bail!(
             "source `{name}` has no rows to read: write `batch parquet(\"…\")` in the spec, or\n  [sources.{name}]\n  batch = \"…\"\nin feat.toml"
         );
     };
     let Some(format) = Format::named(&connector.kind) else {
         bail!(
-            "source `{name}` is read by `{}(\"{}\")`, which this build does not read: it reads parquet, csv and jsonl. Say where a file is:\n  [sources.{name}]\n  batch = \"…\"\nin feat.toml",
+            "source `{name}` is read by `{}(\"{}\")`, which this build does not read: it reads parquet, csv, jsonl and delta. Say where a file is:\n  [sources.{name}]\n  batch = \"…\"\nin feat.toml",
             connector.kind,
             without_secrets(&connector.location)
         );

@@ -77,6 +77,7 @@ pub mod pending;
 pub mod plan;
 pub mod prepare;
 pub mod print;
+pub mod recorded;
 pub mod secrets;
 pub mod text;
 

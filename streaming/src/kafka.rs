@@ -22,6 +22,8 @@ mod producer;
 mod quarantine;
 mod reader;
 mod reading;
+mod recordings;
+mod rows;
 mod settings;
 
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use async_trait::async_trait;
 use feat_compiler::plan::SourcePlan;
 use feat_kernel::layout::LogMark;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -46,8 +49,11 @@ pub use letter::{Kind, Letter, Place};
 pub use letter_count::LetterCount;
 pub use producer::Producer;
 pub use quarantine::{Quarantine, Which};
-use reader::{PutAside, Reader};
+use reader::{Collect, Reader};
 pub use reading::Kept;
+use recordings::RecordCollector;
+pub use recordings::Recorded;
+use rows::{PutAside, RowCollector};
 pub use settings::Settings;
 
 /// A client that asks about topics and makes them.
@@ -137,6 +143,53 @@ impl KafkaTopic {
         self.metrics = metrics;
         self
     }
+
+    /// Every record of each partition from its mark in `from` on, as an archive keeps them.
+    ///
+    /// Errors, in the stream too: the topic does not have what comes next, or a record without a timestamp.
+    pub async fn recordings(
+        &self,
+        from: &[LogMark],
+    ) -> Result<BoxStream<'static, Result<Recorded, SourceError>>, SourceError> {
+        let (source, topic) = (Arc::clone(&self.source), self.topic.clone());
+        self.batches(from, move |at, _| RecordCollector::new(&source, &topic, at)).await
+    }
+
+    /// Where the records begin that each partition still has.
+    ///
+    /// Cost: a question a partition.
+    pub async fn begins(&self) -> Result<Vec<u64>, TopicError> {
+        let (topic, settings, count) = (self.topic.clone(), self.settings.clone(), self.logs.len());
+        let asked = tokio::task::spawn_blocking(move || {
+            let consumer: BaseConsumer = settings.glance()?;
+            let first = (0..count as i32).map(|partition| {
+                let found = consumer.fetch_watermarks(&topic, partition, ANSWER);
+                found.map(|(first, _)| first.max(0) as u64).map_err(|cause| TopicError::client(&topic, cause))
+            });
+            first.collect()
+        });
+        let internal = |what: String| TopicError::Internal { topic: self.topic.clone(), what };
+        asked.await.map_err(|cause| internal(cause.to_string()))?
+    }
+
+    /// What a thread of its own collects from the marks in `from` on.
+    async fn batches<C: Collect + 'static>(
+        &self,
+        from: &[LogMark],
+        collect: impl Fn(usize, &Arc<str>) -> Result<C, TopicError> + Send + 'static,
+    ) -> Result<BoxStream<'static, Result<C::Batch, SourceError>>, SourceError> {
+        let (send, receive) = mpsc::channel(WAITING);
+        let (topic, settings, logs) = (self.topic.clone(), self.settings.clone(), self.logs.clone());
+        let (from, until) = (from.to_vec(), self.until.clone());
+        let reader =
+            tokio::task::spawn_blocking(move || Reader::open(&topic, logs, &settings, until, &from, collect));
+        let reader = reader.await??;
+        tokio::task::spawn_blocking(move || reader.run(&send));
+        let batches = futures::stream::unfold(receive, |mut receive| async {
+            receive.recv().await.map(|batch| (batch, receive))
+        });
+        Ok(batches.boxed())
+    }
 }
 
 #[async_trait]
@@ -146,23 +199,17 @@ impl Source for KafkaTopic {
     }
 
     async fn read(&self, from: &[LogMark]) -> Result<LogStream, SourceError> {
-        let (send, receive) = mpsc::channel(WAITING);
         let (source, topic, settings) = (Arc::clone(&self.source), self.topic.clone(), self.settings.clone());
-        let (from, until) = (from.to_vec(), self.until.clone());
-        let (logs, metrics, keeps_late) = (self.logs.clone(), self.metrics.clone(), self.keeps_late);
-        let reader = tokio::task::spawn_blocking(move || {
+        let (metrics, late) = (self.metrics.clone(), self.keeps_late);
+        // Who keeps letters connects, which blocks.
+        let aside = tokio::task::spawn_blocking(move || {
             let letters = settings.dead_letters();
             let letters =
                 letters.map(|letters| DeadLetters::open(letters, &settings, metrics)).transpose()?;
-            let aside = PutAside { letters, late: keeps_late };
-            Reader::open(&source, &topic, logs, &settings, until, &from, aside).map(|reader| (reader, send))
+            Ok::<_, TopicError>(PutAside { letters, late })
         });
-        let (reader, send) = reader.await??;
-        tokio::task::spawn_blocking(move || reader.run(&send));
-        let batches = futures::stream::unfold(receive, |mut receive| async {
-            receive.recv().await.map(|batch| (batch, receive))
-        });
-        Ok(batches.boxed())
+        let aside = aside.await??;
+        self.batches(from, move |at, log| RowCollector::new(&source, &topic, at, log, &aside)).await
     }
 }
 

@@ -22,6 +22,7 @@ mod sweep;
 mod trail;
 mod worker;
 
+pub mod bootstrap;
 pub mod error;
 #[cfg(feature = "kafka")]
 pub mod kafka;
@@ -30,6 +31,7 @@ pub mod operator;
 pub mod runtime;
 pub mod source;
 
+pub use bootstrap::{ArchiveStream, ArchivedRecord, Bootstrap};
 pub use error::StreamError;
 pub use metrics::Metrics;
 pub use operator::{Chunk, Operator};

@@ -152,6 +152,34 @@ proptest! {
             }
         });
     }
+
+    #[test]
+    fn a_log_of_which_an_archive_has_a_part_answers_as_one_does(
+        orders in shop::orders(150),
+        parts in 1_usize..5,
+        seed in any::<u64>(),
+        stops in prop::collection::vec(1_u64..200, 0..3),
+        sweep in any::<bool>(),
+    ) {
+        let plans = plans();
+        let (groups, log) = (streamed(&plans), log(&plans, &orders));
+        let split = shop::Parts::new(&log, parts, seed);
+        block_on(async {
+            let (store, whole) = (memory(), memory());
+            for (turn, stop) in stops.iter().copied().chain([u64::MAX]).enumerate() {
+                // Each run finds another part of the log in the archive.
+                let source = split.archived(&groups[0].source, &orders, turn as u64);
+                let options = Options { workers: 1 + turn % 3, chunk_keys: 4, until: Some(stop), sweep, ..plainly() };
+                stream(&store, &groups, &source, &options).await.unwrap();
+            }
+            stream(&whole, &groups, &shop::source(&log, 1000), &plainly()).await.unwrap();
+            let clock = log.known.values().last().map_or(START, |&known| known);
+            for later in [1, 2 * MINUTE, 50 * MINUTE, 24 * 60 * MINUTE] {
+                let t = Instant(clock + later);
+                assert_eq!(answers(&*store, &groups, t).await, answers(&*whole, &groups, t).await, "{t}");
+            }
+        });
+    }
 }
 
 /// A source that delivers everything twice, and from the beginning whatever it is asked.

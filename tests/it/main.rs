@@ -5,6 +5,9 @@
 mod agreement;
 #[cfg(feature = "engines")]
 #[cfg(test)]
+mod archive;
+#[cfg(feature = "engines")]
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod corpus;

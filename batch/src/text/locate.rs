@@ -32,7 +32,7 @@ pub(crate) fn locate(
     let found = |path: &PathBuf| match format {
         Format::Json => in_lines(path, columns, reader),
         Format::Csv => in_records(path, columns, reader),
-        Format::Parquet => Ok(()),
+        Format::Parquet | Format::Delta => Ok(()),
     };
     files.iter().find_map(|path| found(path).err())
 }

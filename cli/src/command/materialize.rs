@@ -31,7 +31,7 @@ pub(crate) fn run(common: &Arguments, wanted: &Materialize) -> Result<ExitCode> 
     let session = places::session(&project)?;
     let root = places::offline(&project)?;
     let root = root.to_string_lossy();
-    quiet_writers();
+    super::quiet_writers();
     let done =
         super::block_on(async { Ok(feat_batch::materialize(&session, &tables, group, grid, &root).await?) })?;
     if wanted.json {
@@ -48,16 +48,4 @@ pub(crate) fn run(common: &Arguments, wanted: &Materialize) -> Result<ExitCode> 
         output::line(format!("{}: {rows} rows, version {}", done.location, done.version));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// On a full disk the writer of Delta tables panics in a task of its own while it gives up a file; the
-/// error that stopped it comes back all the same, and is the one that is shown.
-fn quiet_writers() {
-    let tell = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let gives_up = panic.location().is_some_and(|place| place.file().contains("object_store"));
-        if !gives_up {
-            tell(panic);
-        }
-    }));
 }

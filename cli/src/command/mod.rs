@@ -1,5 +1,7 @@
 //! One module per command, and what they share.
 
+#[cfg(feature = "kafka")]
+mod archive;
 mod check;
 mod compare;
 mod demo;
@@ -49,6 +51,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Stream(stream) => stream::run(arguments, stream),
         #[cfg(feature = "kafka")]
         Command::Produce(produce) => produce::run(arguments, produce),
+        #[cfg(feature = "kafka")]
+        Command::Archive(archive) => archive::run(arguments, archive),
         #[cfg(feature = "kafka")]
         Command::Quarantine { what } => quarantine::run(arguments, what),
         Command::Status(status) => status::run(arguments, status),
@@ -179,4 +183,16 @@ fn pairs(texts: &[String]) -> Result<Vec<(String, String)>> {
         }
     }
     Ok(pairs)
+}
+
+/// On a full disk the writer of Delta tables panics in a task of its own while it gives up a file; the
+/// error that stopped it comes back all the same, and is the one that is shown.
+fn quiet_writers() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let gives_up = panic.location().is_some_and(|place| place.file().contains("object_store"));
+        if !gives_up {
+            tell(panic);
+        }
+    }));
 }

@@ -48,7 +48,7 @@ pub enum TopicError {
     },
     /// Records that the view has not read are no longer in the log.
     #[error(
-        "log `{log}` begins at offset {first}, and the records from {next} on have not been read: they were deleted. A log that keeps its records is needed: what is gone from it cannot be counted"
+        "log `{log}` begins at offset {first}, and the records from {next} on have not been read: they were deleted. A log that keeps its records is needed, or an archive of it (`feat archive`): what is gone cannot be counted"
     )]
     Deleted {
         /// The log.

@@ -1,26 +1,20 @@
-//! The thread that polls a topic and makes batches of what comes.
+//! The thread that polls a topic and hands batches of what comes to whoever reads.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{Int64Array, UInt64Array};
-use async_trait::async_trait;
-use feat_compiler::plan::SourcePlan;
-use feat_compiler::text::Records;
 use feat_kernel::layout::LogMark;
-use feat_kernel::time::{Instant, Micros};
+use feat_kernel::time::Instant;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message, OwnedMessage};
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
-use super::dead_letters::{Aside, DeadLetters};
 use super::error::passes;
-use super::letter::Kind;
 use super::{ANSWER, Settings, TopicError, Until};
 use crate::error::SourceError;
-use crate::source::{LogBatch, Originals, Reached};
+use crate::source::Reached;
 
 /// Records of all partitions in one go: large enough for columns to pay, small enough to be on time.
 const RECORDS: usize = 8192;
@@ -28,66 +22,59 @@ const RECORDS: usize = 8192;
 /// How long a poll waits when nothing is at hand; a stop is noticed that late.
 const POLL: Duration = Duration::from_millis(50);
 
+/// What the records of a partition become.
+pub(super) trait Collect: Send {
+    /// Some of them together.
+    type Batch: Send;
+
+    /// Takes a record up, at which the partition's clock stands at `clock`.
+    ///
+    /// Errors: it cannot be passed by.
+    fn take(&mut self, message: &BorrowedMessage<'_>, clock: Instant) -> Result<(), TopicError>;
+
+    /// What was taken up, from the offset `from` on to `end`. It begins anew.
+    fn finish(&mut self, from: u64, end: Reached) -> Self::Batch;
+}
+
 /// A topic that is being read.
-pub(super) struct Reader {
+pub(super) struct Reader<C> {
     topic: String,
     consumer: BaseConsumer,
-    parts: Vec<Part>,
+    parts: Vec<Part<C>>,
     until: Until,
-    aside: PutAside,
     /// Records that are not in a batch yet.
     waiting: usize,
 }
 
-/// What becomes of records that are no rows, or late ones.
-pub(super) struct PutAside {
-    /// Where they are kept; without it the first that cannot be read ends the reading.
-    pub(super) letters: Option<DeadLetters>,
-    /// Whether records of rows are held until it is known which are late.
-    pub(super) late: bool,
-}
-
-impl PutAside {
-    /// Where late ones are kept, if they are.
-    fn of_late(&self) -> Option<&DeadLetters> {
-        self.letters.as_ref().filter(|_| self.late)
-    }
-}
-
 /// A partition that is being read.
-struct Part {
+struct Part<C> {
     log: Arc<str>,
     /// Where the next batch begins.
     before: u64,
     reached: Reached,
-    records: Records,
-    known: Vec<i64>,
-    offsets: Vec<u64>,
-    /// The records of the rows, where late ones are kept.
-    originals: Vec<OwnedMessage>,
+    collected: C,
     /// Whether everything that was there has been read.
     at_end: bool,
 }
 
-impl Reader {
-    /// Begins with each partition at its mark in `from`.
+impl<C: Collect> Reader<C> {
+    /// Begins with each partition at its mark in `from`; `collect` collects the records of one.
     ///
     /// Errors: the log no longer has what comes next, or never had.
     pub(super) fn open(
-        source: &Arc<SourcePlan>,
         topic: &str,
         logs: Vec<Arc<str>>,
         settings: &Settings,
         until: Until,
         from: &[LogMark],
-        aside: PutAside,
+        collect: impl Fn(usize, &Arc<str>) -> Result<C, TopicError>,
     ) -> Result<Self, TopicError> {
         let consumer: BaseConsumer = settings.consumer()?;
         let client = |cause| TopicError::client(topic, cause);
         let mut parts = Vec::with_capacity(logs.len());
         let mut assigned = TopicPartitionList::new();
-        for (partition, (log, mark)) in logs.into_iter().zip(from).enumerate() {
-            let partition = partition as i32;
+        for (at, (log, mark)) in logs.into_iter().zip(from).enumerate() {
+            let partition = at as i32;
             let (first, end) = consumer.fetch_watermarks(topic, partition, ANSWER).map_err(client)?;
             let (first, end) = (first.max(0) as u64, end.max(0) as u64);
             if mark.next < first {
@@ -99,24 +86,21 @@ impl Reader {
             assigned
                 .add_partition_offset(topic, partition, Offset::Offset(mark.next as i64))
                 .map_err(client)?;
-            let records = Records::of(Arc::clone(source), &*log)
-                .map_err(|cause| TopicError::Columns { topic: topic.to_owned(), cause: Box::new(cause) })?;
-            let reached = Reached { next: mark.next, clock: mark.clock };
-            let (known, offsets, originals) = (Vec::new(), Vec::new(), Vec::new());
-            let before = mark.next;
-            parts.push(Part { log, before, reached, records, known, offsets, originals, at_end: false });
+            let (before, reached) = (mark.next, Reached { next: mark.next, clock: mark.clock });
+            let collected = collect(at, &log)?;
+            parts.push(Part { log, before, reached, collected, at_end: false });
         }
         consumer.assign(&assigned).map_err(client)?;
-        Ok(Self { topic: topic.to_owned(), consumer, parts, until, aside, waiting: 0 })
+        Ok(Self { topic: topic.to_owned(), consumer, parts, until, waiting: 0 })
     }
 
     /// Polls until the log ends, an error stops it, or nobody takes the batches.
-    pub(super) fn run(mut self, batches: &mpsc::Sender<Result<LogBatch, SourceError>>) {
+    pub(super) fn run(mut self, batches: &mpsc::Sender<Result<C::Batch, SourceError>>) {
         loop {
             let wait = if self.waiting == 0 { POLL } else { Duration::ZERO };
             let polled = match self.consumer.poll(wait) {
                 None => Ok(false),
-                Some(Ok(message)) => take(&message, &mut self.parts, &self.aside).map(|()| true),
+                Some(Ok(message)) => take(&message, &mut self.parts).map(|()| true),
                 Some(Err(cause)) => self.pass(cause).map(|()| true),
             };
             let more = match polled {
@@ -159,25 +143,14 @@ impl Reader {
     }
 
     /// Hands over what waits; false when nobody takes it.
-    fn flush(&mut self, batches: &mpsc::Sender<Result<LogBatch, SourceError>>) -> bool {
+    fn flush(&mut self, batches: &mpsc::Sender<Result<C::Batch, SourceError>>) -> bool {
         self.waiting = 0;
-        for (log, part) in self.parts.iter_mut().enumerate() {
+        for part in &mut self.parts {
             if part.reached.next == part.before {
                 continue;
             }
+            let batch = part.collected.finish(part.before, part.reached);
             part.before = part.reached.next;
-            let batch = LogBatch {
-                log,
-                batch: part.records.finish(),
-                known: Int64Array::from(std::mem::take(&mut part.known)),
-                offsets: UInt64Array::from(std::mem::take(&mut part.offsets)),
-                end: part.reached,
-                originals: self.aside.of_late().map(|letters| {
-                    let records = std::mem::take(&mut part.originals);
-                    let (log, letters) = (Arc::clone(&part.log), letters.clone());
-                    Arc::new(Held { log, letters, records }) as Arc<dyn Originals>
-                }),
-            };
             if batches.blocking_send(Ok(batch)).is_err() {
                 return false;
             }
@@ -186,28 +159,8 @@ impl Reader {
     }
 }
 
-/// The records of a batch's rows, in the order of their offsets.
-#[derive(Debug)]
-struct Held {
-    log: Arc<str>,
-    letters: DeadLetters,
-    records: Vec<OwnedMessage>,
-}
-
-#[async_trait]
-impl Originals for Held {
-    async fn keep_late(&self, late: &[(u64, Micros)]) -> Result<(), SourceError> {
-        let asides = late.iter().filter_map(|&(offset, by)| {
-            let at = self.records.binary_search_by_key(&(offset as i64), Message::offset).ok()?;
-            let reason = format!("became known {by} after it happened, later than the source's `lateness`");
-            Some(Aside { log: &self.log, record: &self.records[at], kind: Kind::Late, reason })
-        });
-        Ok(self.letters.keep(&asides.collect::<Vec<_>>()).await?)
-    }
-}
-
 /// Takes a record up.
-fn take(message: &BorrowedMessage<'_>, parts: &mut [Part], aside: &PutAside) -> Result<(), TopicError> {
+fn take<C: Collect>(message: &BorrowedMessage<'_>, parts: &mut [Part<C>]) -> Result<(), TopicError> {
     let (partition, offset) = (message.partition() as usize, message.offset() as u64);
     // A partition that was added since is seen when the log is opened again.
     let Some(part) = parts.get_mut(partition) else { return Ok(()) };
@@ -219,27 +172,7 @@ fn take(message: &BorrowedMessage<'_>, parts: &mut [Part], aside: &PutAside) -> 
         return Err(TopicError::NoTimestamp { log: part.log.to_string(), offset });
     };
     let clock = part.reached.clock.max(Instant(millis.saturating_mul(1000)));
-    // Compaction leaves keys without values: nothing happened there.
-    if let Some(value) = message.payload() {
-        match part.records.push(value) {
-            Ok(()) => {
-                part.known.push(clock.0);
-                part.offsets.push(offset);
-                if aside.of_late().is_some() {
-                    part.originals.push(message.detach());
-                }
-            }
-            Err(fault) => {
-                let reason = fault.to_string();
-                let Some(letters) = &aside.letters else {
-                    return Err(TopicError::Unreadable { log: part.log.to_string(), offset, reason });
-                };
-                let (log, record) = (&part.log, &message.detach());
-                let letter = Aside { log, record, kind: Kind::Unreadable, reason };
-                futures::executor::block_on(letters.keep(&[letter]))?;
-            }
-        }
-    }
+    part.collected.take(message, clock)?;
     part.reached = Reached { next: offset + 1, clock };
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch};
 use feat_compiler::ir::QName;
-use feat_compiler::plan::{GroupPlan, Plans};
+use feat_compiler::plan::{GroupPlan, Plans, SourcePlan};
 use feat_dsl::source_map::SourceMap;
 use feat_kernel::assemble::{Assembled, assemble};
 use feat_kernel::blob::Blob;
@@ -16,7 +16,10 @@ use feat_kernel::types::Type;
 use feat_kernel::value::Value;
 use feat_store::{Bytes, Read, Store, view_id};
 use feat_streaming::error::SourceError;
-use feat_streaming::{LogBatch, LogStream, Options, Reached, Replay, Report, Source, StreamError, run};
+use feat_streaming::{
+    ArchivedRecord, Bootstrap, LogBatch, LogStream, Options, Reached, Replay, Report, Source, StreamError,
+    run,
+};
 use futures::StreamExt;
 use proptest::prelude::*;
 
@@ -146,6 +149,28 @@ pub(crate) fn log(plans: &Plans, orders: &[Order]) -> LogBatch {
     LogBatch::consecutive(batch, Int64Array::from(known), 0)
 }
 
+/// The orders as their producer wrote them.
+fn values(orders: &[Order]) -> Vec<Bytes> {
+    let mut clock = START;
+    let value = |order: &Order| {
+        clock += order.gap * MINUTE;
+        let text = |name, text: Option<String>| text.map(|text| format!(r#""{name}": "{text}""#));
+        let amount = order.amount.map(|amount| format!(r#""amount": {}"#, f64::from(amount) / 4.0 * 3.0));
+        let city = order.amount.filter(|amount| amount % 3 > 0).map(|amount| format!("c{}", amount % 5));
+        let columns = [
+            text("order_id", Some(format!("o{}", order.id))),
+            text("user_id", order.user.map(|user| format!("u{user}"))),
+            amount,
+            text("city", city),
+            text("at", Some(Instant(clock - order.age * MINUTE).to_string())),
+            text("seen", Some(Instant(clock).to_string())),
+        ];
+        let columns: Vec<String> = columns.into_iter().flatten().collect();
+        Bytes::from(format!("{{{}}}", columns.join(", ")))
+    };
+    orders.iter().map(value).collect()
+}
+
 /// The log in batches of `size` records.
 pub(crate) fn batches(log: &LogBatch, size: u64) -> Vec<LogBatch> {
     (0..log.end.next).step_by(size as usize).filter_map(|from| log.between(from, from + size)).collect()
@@ -217,6 +242,49 @@ impl Parts {
             batches.extend(parts[part].pop());
         }
         Mixed { logs: self.logs.clone(), batches }
+    }
+}
+
+impl Parts {
+    /// The parts with an archive, which holds of `orders` what lies before some offset of each part and
+    /// what is no row besides. The topic has only the others.
+    pub(crate) fn archived(&self, source: &Arc<SourcePlan>, orders: &[Order], turn: u64) -> Bootstrap<Mixed> {
+        let dice = |part: usize| mix(self.seed ^ turn.rotate_left(20) ^ part as u64) as usize;
+        let ends = (0..self.logs.len()).map(|part| self.places.iter().filter(move |place| place.0 == part));
+        let held = ends.enumerate().map(|(part, places)| {
+            let offsets: Vec<u64> = places.map(|place| place.1).collect();
+            // At a record, between two, or at the end.
+            offsets.get(dice(part) % (offsets.len() + 1)).copied().or(offsets.last().map(|last| last + 1))
+        });
+        let held: Vec<u64> = held.map(Option::unwrap_or_default).collect();
+        let mut records: Vec<ArchivedRecord> = Vec::new();
+        let mut reached: Vec<Reached> = vec![Reached { next: 0, clock: Instant::MIN }; held.len()];
+        for ((&(log, offset), value), &known) in
+            self.places.iter().zip(values(orders)).zip(self.batch.known.values())
+        {
+            if offset >= held[log] {
+                continue;
+            }
+            let record = |offset, clock, value| ArchivedRecord { log, offset, clock, value };
+            for gap in reached[log].next..offset {
+                let nothing = (gap % 2 == 0).then(|| Bytes::from_static(b"no row"));
+                records.push(record(gap, reached[log].clock, nothing));
+            }
+            records.push(record(offset, Instant(known), Some(value)));
+            reached[log] = Reached { next: offset + 1, clock: Instant(known) };
+        }
+        reached.iter_mut().zip(&held).for_each(|(reached, &next)| reached.next = next);
+        let mut topic = self.mixed(turn);
+        topic.batches =
+            topic.batches.iter().filter_map(|batch| batch.between(held[batch.log], u64::MAX)).collect();
+        Bootstrap::new(source, topic, reached, move |from: Vec<u64>| {
+            let asked = records.iter().filter(|record| record.offset >= from[record.log]);
+            let asked: Vec<ArchivedRecord> = asked.cloned().collect();
+            async move {
+                let some: Vec<_> = asked.chunks(7).map(|some| Ok(some.to_vec())).collect();
+                Ok(futures::stream::iter(some).boxed())
+            }
+        })
     }
 }
 

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use feat_batch::{Archive, Held};
 use feat_compiler::ir::SourceKind;
 use feat_compiler::plan::{GroupPlan, SourcePlan};
 use feat_kernel::value::Value;
-use feat_store::Store;
+use feat_store::{Bytes, Store};
 use feat_streaming::kafka::{KafkaTopic, Settings, Until};
-use feat_streaming::{Alarm, GroupReport, Options, run as run_log};
+use feat_streaming::{
+    Alarm, ArchivedRecord, Bootstrap, GroupReport, Options, Reached, Source, run as run_log,
+};
+use futures::StreamExt;
 use futures::future::try_join_all;
 use indexmap::IndexMap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,9 +23,9 @@ use tracing::{info, warn};
 
 use crate::arguments::Stream;
 use crate::endpoint::Endpoint;
-use crate::output;
 use crate::project::Project;
 use crate::standing::Survey;
+use crate::{output, places};
 
 /// How long what was read may take to be committed.
 const GRACE: Duration = Duration::from_secs(20);
@@ -62,7 +66,8 @@ pub(super) async fn run(
                 .with_context(|| format!("source `{}` cannot be streamed", source.root.name))?
                 .with_metrics(options.metrics.clone());
             let keeps = late == LateRows::Kept && groups.iter().any(|group| group.source.lateness.is_some());
-            topics.push(if keeps { topic.keeping_late() } else { topic });
+            let topic = if keeps { topic.keeping_late() } else { topic };
+            topics.push(with_archive(project, source, name, topic).await?);
         }
         anyhow::Ok(topics)
     };
@@ -73,7 +78,7 @@ pub(super) async fn run(
     let runs = by_source.values().zip(&topics).map(|(groups, topic)| async {
         let bar = output::progress("streaming", 0);
         let report =
-            run_log(store, groups, topic, options, &|progress| bar.set_position(progress.records)).await?;
+            run_log(store, groups, &**topic, options, &|progress| bar.set_position(progress.records)).await?;
         bar.finish_and_clear();
         anyhow::Ok(report.groups)
     });
@@ -114,6 +119,39 @@ pub(super) async fn run(
         info!(group, read, late, folded, duplicates, commits, conflicts, "stopped");
     }
     Ok(reports)
+}
+
+/// The log of a topic, of which what its archive holds is read from there: Kafka may have deleted it.
+async fn with_archive(
+    project: &Project,
+    source: &Arc<SourcePlan>,
+    name: &str,
+    topic: KafkaTopic,
+) -> Result<Box<dyn Source>> {
+    let (root, partitions) = (places::offline(project)?, topic.logs().len());
+    let Some(archive) = Archive::find(&root.to_string_lossy(), source, name, partitions).await? else {
+        return Ok(Box::new(topic));
+    };
+    let held = (0..partitions).map(|partition| archive.held(partition));
+    let held = held.map(|Held { next, clock }| Reached { next, clock }).collect();
+    let (archive, session) = (Arc::new(archive), places::session(project)?);
+    Ok(Box::new(Bootstrap::new(source, topic, held, move |from| {
+        let (archive, session) = (Arc::clone(&archive), session.clone());
+        async move {
+            info!(archive = archive.place(), "reads on from the archive");
+            let records = archive.read(&session, &from).await?.map(|records| {
+                let records = records?;
+                let records = records.iter().map(|record| ArchivedRecord {
+                    log: record.partition,
+                    offset: record.offset,
+                    clock: record.clock,
+                    value: record.value.map(Bytes::copy_from_slice),
+                });
+                Ok(records.collect())
+            });
+            Ok(records.boxed())
+        }
+    })))
 }
 
 /// The topic of a source.
@@ -195,19 +233,19 @@ pub(crate) fn settings(project: &Project) -> Result<Settings> {
 
 /// The signals to stop: an interrupt from the keyboard, and what service managers send. From the moment
 /// that they are listened for they end nothing by themselves.
-pub(super) struct Stop {
+pub(in crate::command) struct Stop {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Stop {
-    pub(super) fn listen() -> Result<Self> {
+    pub(in crate::command) fn listen() -> Result<Self> {
         let listen = |kind| signal(kind).context("signals cannot be received");
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
     /// Waits for one.
-    async fn asked(&mut self) {
+    pub(in crate::command) async fn asked(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
