@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Materialize(Materialize),
     /// Runs stream operators.
     Stream(Stream),
+    /// Puts online values of groups that no stream keeps up into the store.
+    Load(Load),
     /// Writes the rows of a source's file to its Kafka topic.
     #[cfg(feature = "kafka")]
     Produce(Produce),
@@ -180,6 +182,20 @@ pub(crate) struct Stream {
     /// Logs every commit, too. The environment's `FEAT_LOG` says it finer.
     #[arg(long)]
     pub(crate) verbose: bool,
+    /// Prints the counts as JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `feat load`
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// The groups; every one that no stream keeps up when none is named.
+    #[arg(value_name = "GROUP")]
+    pub(crate) groups: Vec<String>,
+    /// The instant whose values are loaded, RFC 3339 with a zone; now when not written.
+    #[arg(long, value_name = "T")]
+    pub(crate) at: Option<String>,
     /// Prints the counts as JSON on standard output.
     #[arg(long)]
     pub(crate) json: bool,

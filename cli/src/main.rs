@@ -20,6 +20,7 @@ mod output;
 mod parquet;
 mod places;
 mod project;
+mod scratch;
 mod standing;
 mod text;
 

@@ -38,7 +38,7 @@ pub enum LookupError {
     },
     /// Nothing was ever streamed into the group.
     #[error(
-        "group `{group}` version {version} has no online values yet: fill them with `feat stream --group {group}`"
+        "group `{group}` version {version} has no online values yet: fill them with `feat stream --group {group}`, or with `feat load {group}` if no stream keeps it up"
     )]
     NotStreamed {
         /// The group.

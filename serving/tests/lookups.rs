@@ -249,7 +249,7 @@ async fn a_group_that_was_never_streamed_says_what_to_do() {
     let error = net.get("cities", &[text("oslo")], &[], None, minute(40)).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "group `into` version 1 has no online values yet: fill them with `feat stream --group into`"
+        "group `into` version 1 has no online values yet: fill them with `feat stream --group into`, or with `feat load into` if no stream keeps it up"
     );
     net.get("twins", &[text("oslo")], &[], None, minute(40)).await.unwrap();
 }

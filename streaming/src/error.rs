@@ -103,6 +103,16 @@ pub enum StreamError {
         /// The group.
         group: String,
     },
+    /// A load of a view that a stream fills.
+    #[error(
+        "view `{view}` was filled from log `{found}`, which a load knows nothing of: stop its stream and raise the group's `version` to load it"
+    )]
+    Streamed {
+        /// The view.
+        view: String,
+        /// The log in the marker.
+        found: String,
+    },
     /// A group of another source.
     #[error("group `{group}` reads source `{found}`, this log is of source `{source_name}`")]
     OtherSource {

@@ -26,6 +26,7 @@ pub mod bootstrap;
 pub mod error;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+pub mod load;
 pub mod metrics;
 pub mod operator;
 pub mod runtime;
@@ -33,6 +34,7 @@ pub mod source;
 
 pub use bootstrap::{ArchiveStream, ArchivedRecord, Bootstrap};
 pub use error::StreamError;
+pub use load::{Loaded, load};
 pub use metrics::Metrics;
 pub use operator::{Chunk, Operator};
 pub use runtime::{Alarm, GroupReport, Options, Progress, Report, run};

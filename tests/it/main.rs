@@ -36,6 +36,9 @@ mod kafka_groups;
 mod kafka_stream;
 #[cfg(feature = "engines")]
 #[cfg(test)]
+mod load;
+#[cfg(feature = "engines")]
+#[cfg(test)]
 mod quarantine;
 #[cfg(feature = "engines")]
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! every entity then known are compared with batch at that instant.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant as Clock;
@@ -28,6 +28,7 @@ use crate::arguments::Demo;
 use crate::output;
 use crate::places::{self, Role};
 use crate::project::Project;
+use crate::scratch::Scratch;
 
 /// The example, as it stands in `examples/flights`.
 const FILES: [(&str, &[u8]); 6] = [
@@ -44,22 +45,22 @@ const POSITIONS: usize = 20;
 
 /// Exit code 1 if a value differs.
 pub(crate) fn run(demo: &Demo) -> Result<ExitCode> {
-    let scratch = Scratch::new(demo.dir.clone())?;
+    let scratch = Scratch::new("demo", demo.dir.clone())?;
     for (name, bytes) in FILES {
-        let path = scratch.0.join(name);
-        std::fs::create_dir_all(path.parent().unwrap_or(&scratch.0))
+        let path = scratch.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(scratch.path()))
             .context("cannot make the scratch folder")?;
         std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let mut steps = Steps { start: Clock::now() };
-    let project = Project::open(Some(&scratch.0), None)?;
+    let project = Project::open(Some(scratch.path()), None)?;
     super::refuse_errors(&project)?;
     let plans = &project.compiled.plans;
     let features = plans.services.values().map(|service| service.selected.len()).sum::<usize>();
     steps.done("check", &format!("flights.feat: {} groups, {features} features served", plans.groups.len()));
 
     let compared = super::block_on(async {
-        train(&project, &scratch.0, &mut steps).await?;
+        train(&project, scratch.path(), &mut steps).await?;
         stream_and_compare(&project, demo.seed, &mut steps).await
     })?;
     output::line("");
@@ -336,27 +337,5 @@ impl Steps {
     fn took(&mut self, step: &str, seconds: f64, what: &str) {
         output::line(format!("{step:8} {seconds:6.2} s  {what}"));
         self.start = Clock::now();
-    }
-}
-
-/// A folder that is removed at the end, unless the caller named it.
-struct Scratch(PathBuf, bool);
-
-impl Scratch {
-    fn new(named: Option<PathBuf>) -> Result<Self> {
-        let (path, ours) = match named {
-            Some(path) => (path, false),
-            None => (std::env::temp_dir().join(format!("feat-demo-{}", std::process::id())), true),
-        };
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Self(path, ours))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if self.1 {
-            drop(std::fs::remove_dir_all(&self.0));
-        }
     }
 }

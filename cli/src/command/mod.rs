@@ -8,6 +8,7 @@ mod demo;
 mod explain;
 mod fmt;
 mod get;
+mod load;
 mod materialize;
 mod new;
 #[cfg(feature = "kafka")]
@@ -55,6 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Archive(archive) => archive::run(arguments, archive),
         #[cfg(feature = "kafka")]
         Command::Quarantine { what } => quarantine::run(arguments, what),
+        Command::Load(load) => load::run(arguments, load),
         Command::Status(status) => status::run(arguments, status),
         Command::Get(get) => get::run(arguments, get),
         Command::Sample(sample) => sample::run(arguments, sample),
