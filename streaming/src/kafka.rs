@@ -5,8 +5,9 @@
 //!                                                  └──unreadable──► dead letters ──Quarantine──► broker
 //! ```
 //!
-//! Where to begin is told by the markers, never by the broker: no offset is committed, no consumer
-//! group decides anything, and an offset that the broker does not have is an error. The clock of a
+//! Where to begin is told by the markers, never by the broker: no offset is committed, a consumer group
+//! hands out shares of the work and nothing else (`membership.rs`), and an offset that the broker does not
+//! have is an error. The clock of a
 //! partition is the running maximum of its records' timestamps, so the same log gives the same clock
 //! whoever reads it and however often.
 //!
@@ -18,6 +19,7 @@ mod ends;
 mod error;
 mod letter;
 mod letter_count;
+mod membership;
 mod producer;
 mod quarantine;
 mod reader;
@@ -47,6 +49,7 @@ pub use ends::{End, Ends, Lag};
 pub use error::TopicError;
 pub use letter::{Kind, Letter, Place};
 pub use letter_count::LetterCount;
+pub use membership::Membership;
 pub use producer::Producer;
 pub use quarantine::{Quarantine, Which};
 use reader::{Collect, Reader};

@@ -29,7 +29,9 @@ pub mod kafka;
 pub mod load;
 pub mod metrics;
 pub mod operator;
+pub mod report;
 pub mod runtime;
+pub mod share;
 pub mod source;
 
 pub use bootstrap::{ArchiveStream, ArchivedRecord, Bootstrap};
@@ -37,5 +39,7 @@ pub use error::StreamError;
 pub use load::{Loaded, load};
 pub use metrics::Metrics;
 pub use operator::{Chunk, Operator};
-pub use runtime::{Alarm, GroupReport, Options, Progress, Report, run};
+pub use report::{GroupReport, Progress, Report};
+pub use runtime::{Alarm, Options, most_partitions, run};
+pub use share::{Share, Shares};
 pub use source::{LogBatch, LogStream, Originals, Reached, Replay, Source};

@@ -23,7 +23,8 @@ use futures::future::ready;
 
 use crate::error::{SourceError, StreamError};
 use crate::nonce::Nonces;
-use crate::runtime::{GroupReport, Options, PARTITIONS, Progress, run};
+use crate::report::{GroupReport, Progress};
+use crate::runtime::{Options, PARTITIONS, run};
 use crate::source::{LogBatch, LogStream, Source};
 
 /// Entities that are compared at a time.
@@ -74,8 +75,13 @@ pub async fn load(
         aside.register(&view, partitions).await?;
         views.push((view, partitions));
     }
-    let working_out =
-        Options { partitions: None, waits: None, durability: Durability::Eventual, ..options.clone() };
+    let working_out = Options {
+        partitions: None,
+        waits: None,
+        shares: None,
+        durability: Durability::Eventual,
+        ..options.clone()
+    };
     let report = run(aside, groups, &KnownBy { source, at }, &working_out, progress).await?;
     let (mut nonces, mut done) = (Nonces::fresh(), Vec::with_capacity(groups.len()));
     for ((view, partitions), run) in views.into_iter().zip(report.groups) {

@@ -80,6 +80,7 @@ pub struct Metrics {
     commit_seconds: Histogram,
     waits: Counter,
     waiting: Gauge,
+    partitions: Family<OfGroup, Gauge>,
     lag_records: Family<OfPart, Gauge>,
     lag_seconds: Family<OfPart, Seconds>,
     complete_to: Family<OfGroup, Seconds>,
@@ -116,6 +117,7 @@ impl Default for Metrics {
             commit_seconds: Histogram::new(exponential_buckets(SHORTEST, 2.0, BOUNDS)),
             waits: Counter::default(),
             waiting: Gauge::default(),
+            partitions: Family::default(),
             lag_records: Family::default(),
             lag_seconds: Family::default(),
             complete_to: Family::default(),
@@ -152,6 +154,11 @@ impl Default for Metrics {
         );
         all.register("waits", "Times that a run began to wait for the store", metrics.waits.clone());
         all.register("waiting", "Runs that wait for the store now", metrics.waiting.clone());
+        all.register(
+            "partitions",
+            "Partitions of a group's view that this process keeps",
+            metrics.partitions.clone(),
+        );
         all.register(
             "lag_records",
             "Records of a log that a group has not committed",
@@ -228,6 +235,12 @@ impl Metrics {
     /// Records of `log` were read.
     pub(crate) fn read(&self, log: &str, records: u64) {
         self.records.get_or_create(&OfLog { log: log.to_owned() }).inc_by(records);
+    }
+
+    /// This process keeps so many partitions of the view of `group` now.
+    pub(crate) fn keeps(&self, group: &str, partitions: usize) {
+        let of = OfGroup { group: group.to_owned() };
+        self.partitions.get_or_create(&of).set(i64::try_from(partitions).unwrap_or(i64::MAX));
     }
 
     /// Rows were prepared for `group`.

@@ -26,6 +26,8 @@ use crate::metrics::Metrics;
 use crate::nonce::Nonces;
 use crate::operator::Operator;
 use crate::piece::Piece;
+use crate::report::{GroupReport, Part, Progress, Report};
+use crate::share::{Share, Shares};
 use crate::source::{LogBatch, Source};
 use crate::trail::{Cells, Trail};
 use crate::worker::{Done, Message, Worker};
@@ -69,6 +71,8 @@ pub struct Options {
     pub waits: Option<Alarm>,
     /// Where it is counted what the run does.
     pub metrics: Metrics,
+    /// The partitions of every view that this process keeps, where several keep them. `None`: all.
+    pub shares: Option<Shares>,
 }
 
 impl Default for Options {
@@ -83,6 +87,7 @@ impl Default for Options {
             durability: Durability::Eventual,
             waits: None,
             metrics: Metrics::default(),
+            shares: None,
         }
     }
 }
@@ -97,48 +102,6 @@ impl std::fmt::Debug for Alarm {
     }
 }
 
-/// How far a run has read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Records read by this run that were new to some group.
-    pub records: u64,
-    /// The offset of the next record; of several logs, their sum.
-    pub next: u64,
-    /// The log's clock; of several, the least.
-    pub clock: Instant,
-}
-
-/// What a run did for one group.
-#[derive(Clone, Debug)]
-pub struct GroupReport {
-    /// The group.
-    pub group: String,
-    /// The name of its view in the store.
-    pub view: ViewId,
-    /// What became of the records that this run prepared. Records that every partition of the group had
-    /// before are not among them.
-    pub counts: Counts,
-    /// Rows that were folded into tiles; rows may still wait for their time.
-    pub folded: u64,
-    /// Rows that were found to be duplicates when their time came.
-    pub duplicates: u64,
-    /// Idle entities that were deleted.
-    pub swept: u64,
-    /// Commits of this run.
-    pub commits: u64,
-    /// Commits that met another marker than expected, and were done again.
-    pub conflicts: u64,
-}
-
-/// What a run did.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// How far it read.
-    pub progress: Progress,
-    /// One a group, in the order given.
-    pub groups: Vec<GroupReport>,
-}
-
 /// Runs the operators of `groups`, which read one source, over its log `source`, until the log ends or
 /// [`Options::until`]. Everything is durable when it returns.
 ///
@@ -146,6 +109,8 @@ pub struct Report {
 /// file of events may be longer next time.
 /// Restart: each partition goes on from the position in its marker; what it has seen is skipped, and
 /// compared by its fingerprint where the log may change.
+/// Shares: when that of this process becomes another one, the log is read on from the markers of what it
+/// has then. A run ends, too, when it has no share and nobody is left who could give it one.
 /// Cost: the log is read from the least position, or its beginning where it may change; prepared once a group; memory is bounded by a few
 /// batches for each worker and [`Options::cache_bytes`].
 /// Runtime: one with time enabled, since markers are looked at when nothing comes for a while.
@@ -159,8 +124,18 @@ pub async fn run(
 ) -> Result<Report, StreamError> {
     let (mut restarts, mut begun, mut pause) = (0, false, PAUSE);
     let waiting = Waiting { since: AtomicBool::new(false), metrics: &options.metrics };
+    let mut shares = options.shares.clone();
+    let mut report = Report::of(groups);
     loop {
-        let done = match Run::open(store, groups, source, options).await {
+        let share = match &mut shares {
+            Some(shares) => shares.next().await,
+            None => Some(Share::Whole),
+        };
+        let Some(share) = share else {
+            store.flush().await?;
+            return Ok(report);
+        };
+        let done = match Run::open(store, groups, source, options, &share).await {
             Ok(run) => {
                 begun = true;
                 waiting.ends();
@@ -169,7 +144,10 @@ pub async fn run(
                     moved.store(true, Ordering::Relaxed);
                     progress(at);
                 };
-                let done = run.read(source, &told).await;
+                let done = run.read(source, &told, shares.as_mut()).await;
+                for group in groups {
+                    options.metrics.keeps(&group.name.to_string(), 0);
+                }
                 if moved.load(Ordering::Relaxed) {
                     pause = PAUSE;
                 }
@@ -185,9 +163,11 @@ pub async fn run(
                 rest(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
-            (Ok(report), _) => {
-                store.flush().await?;
-                return Ok(report);
+            (Ok(done), _) => {
+                if report.add(done) {
+                    store.flush().await?;
+                    return Ok(report);
+                }
             }
             (Err(error), _) => {
                 // What was applied is durable as far as the store still answers.
@@ -246,6 +226,8 @@ struct Run<'a> {
 }
 
 struct Group {
+    /// Which of the run's groups it is.
+    at: usize,
     plan: Arc<GroupPlan>,
     view: ViewId,
     partitions: u32,
@@ -256,35 +238,50 @@ struct Group {
     counts: Counts,
 }
 
+impl Group {
+    /// The partitions of `share`.
+    fn kept(&self, share: &Share) -> impl Iterator<Item = u32> {
+        (0..self.partitions).filter(|&partition| share.has(partition))
+    }
+}
+
 impl<'a> Run<'a> {
     async fn open(
         store: &Arc<dyn Store>,
         plans: &[Arc<GroupPlan>],
         source: &dyn Source,
         options: &'a Options,
+        share: &Share,
     ) -> Result<Self, StreamError> {
         let logs: Arc<[Arc<str>]> = source.logs().into();
         let mut groups = Vec::with_capacity(plans.len());
-        for plan in plans {
-            groups.push(register(store, plan, &plans[0], options).await?);
+        for (at, plan) in plans.iter().enumerate() {
+            let group = register(store, at, plan, &plans[0], options).await?;
+            let kept = group.kept(share).count();
+            options.metrics.keeps(&plan.name.to_string(), kept);
+            // Of a view of few partitions perhaps none is this process's.
+            if kept > 0 {
+                groups.push(group);
+            }
         }
-        let count: u32 = groups.iter().map(|group| group.partitions).sum();
-        let cache = options.cache_bytes / count.max(1) as usize;
-        let workers = options.workers.clamp(1, count.max(1) as usize);
+        let count = groups.iter().map(|group| group.kept(share).count()).sum::<usize>().max(1);
+        let cache = options.cache_bytes / count;
+        let workers = options.workers.clamp(1, count);
         let mut operators: Vec<Vec<(usize, Operator)>> = (0..workers).map(|_| Vec::new()).collect();
         let mut next = 0;
         for (at, group) in groups.iter_mut().enumerate() {
-            let reads = (0..group.partitions).map(|partition| Read {
+            let kept: Vec<u32> = group.kept(share).collect();
+            let reads = kept.iter().map(|&partition| Read {
                 view: Arc::clone(&group.view),
                 partition,
                 keys: Vec::new(),
             });
             let found = store.read(reads.collect()).await?;
             let mut new = Vec::with_capacity(found.len());
-            for (partition, snapshot) in found.into_iter().enumerate() {
+            for (partition, snapshot) in kept.into_iter().zip(found) {
                 let (view, id) = (Arc::clone(&group.plan.view), Arc::clone(&group.view));
                 let marker = snapshot.marker;
-                new.push(Operator::new(view, id, partition as u32, Arc::clone(&logs), marker, cache)?);
+                new.push(Operator::new(view, id, partition, Arc::clone(&logs), marker, cache)?);
             }
             begin(store, group, &mut new).await?;
             for log in 0..logs.len() {
@@ -333,22 +330,33 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    /// Reads the log to its end and waits for the workers.
+    /// Reads the log to its end, or until the share of this process is another one, and waits for the workers.
     async fn read(
         mut self,
         source: &dyn Source,
         progress: &(dyn Fn(&Progress) + Send + Sync),
-    ) -> Result<Report, StreamError> {
+        shares: Option<&mut Shares>,
+    ) -> Result<Part, StreamError> {
+        let another = async {
+            match shares {
+                Some(shares) => shares.changed().await,
+                None => std::future::pending().await,
+            }
+        };
         let mut workers = std::mem::take(&mut self.workers);
         // A worker ends before the reader only by an error, which must not wait for the next record.
         let mut ended = None;
         let read = tokio::select! {
-            read = self.feed(source, progress) => read,
+            read = self.feed(source, progress) => read.map(Some),
             Some(joined) = workers.join_next() => {
                 ended = Some(joined);
-                Ok(reached(0, &[]))
+                Ok(None)
             }
+            () = another => Ok(None),
         };
+        if matches!(read, Ok(None)) && ended.is_none() {
+            self.send(&Message::End { seen_to: Instant::MIN }).await;
+        }
         // Without their channels the workers come to an end.
         self.channels.clear();
         let mut done = vec![Done::default(); self.groups.len()];
@@ -369,17 +377,19 @@ impl<'a> Run<'a> {
         if let Some(error) = failed {
             return Err(error);
         }
-        let groups = self.groups.into_iter().zip(done).map(|(group, done)| GroupReport {
-            group: group.plan.name.to_string(),
-            view: group.view,
-            counts: group.counts,
-            folded: done.folded.rows,
-            duplicates: done.folded.duplicates,
-            swept: done.swept,
-            commits: done.commits,
-            conflicts: done.conflicts,
+        let groups = self.groups.into_iter().zip(done).map(|(group, done)| {
+            let report = GroupReport {
+                counts: group.counts,
+                folded: done.folded.rows,
+                duplicates: done.folded.duplicates,
+                swept: done.swept,
+                commits: done.commits,
+                conflicts: done.conflicts,
+                ..GroupReport::of(&group.plan)
+            };
+            (group.at, report)
         });
-        Ok(Report { progress: read?, groups: groups.collect() })
+        Ok(Part { progress: read?, groups: groups.collect() })
     }
 
     async fn feed(
@@ -498,9 +508,23 @@ fn reached(records: u64, logs: &[LogMark]) -> Progress {
     Progress { records, next: logs.iter().map(|mark| mark.next).sum(), clock }
 }
 
+/// How many partitions the views of `groups` have, the most of any. New ones are made known to the store.
+pub async fn most_partitions(
+    store: &Arc<dyn Store>,
+    groups: &[Arc<GroupPlan>],
+    options: &Options,
+) -> Result<u32, StreamError> {
+    let mut most = 1;
+    for plan in groups {
+        most = most.max(register(store, 0, plan, plan, options).await?.partitions);
+    }
+    Ok(most)
+}
+
 /// Makes the view of `plan` known to the store.
 async fn register(
     store: &Arc<dyn Store>,
+    at: usize,
     plan: &Arc<GroupPlan>,
     first: &GroupPlan,
     options: &Options,
@@ -523,7 +547,7 @@ async fn register(
         }
         _ => {
             let (plan, counts) = (Arc::clone(plan), Counts::default());
-            Ok(Group { plan, view, partitions: recorded, marks: Vec::new(), trails: Vec::new(), counts })
+            Ok(Group { at, plan, view, partitions: recorded, marks: Vec::new(), trails: Vec::new(), counts })
         }
     }
 }

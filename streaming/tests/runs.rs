@@ -17,10 +17,13 @@ use feat_store::{
     Bytes, Commit, Committed, Durability, EmbeddedStore, MemoryStore, Read, Snapshot, Store, StoreError,
     ViewEntry, ViewId,
 };
-use feat_streaming::{LogBatch, LogStream, Options, Replay, Source, StreamError, load};
+use feat_streaming::{
+    LogBatch, LogStream, Options, Progress, Replay, Report, Share, Shares, Source, StreamError, load, run,
+};
 use futures::StreamExt;
 use proptest::prelude::*;
 use shop::{MINUTE, START, answers, dump, groups, log, plans, source, stream, streamed};
+use tokio::sync::watch;
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
@@ -74,6 +77,49 @@ proptest! {
                 let t = Instant(clock + later);
                 assert_eq!(answers(&*swept, &groups, t).await, answers(&*all, &groups, t).await);
             }
+        });
+    }
+
+    #[test]
+    fn processes_that_share_the_partitions_end_with_the_bytes_of_one(
+        orders in shop::orders(150),
+        turns in prop::collection::vec((0_u64..150, 1_u8..7, 1_u8..7, any::<bool>()), 1..4),
+        size in 1_u64..20,
+    ) {
+        let plans = plans();
+        let (groups, log) = (streamed(&plans), log(&plans, &orders));
+        block_on(async {
+            let store = memory();
+            for (until, before, after, changes) in turns {
+                // Of three partitions each has some at any time.
+                let of = |kept: u8| Share::Of((0..3).filter(|partition| kept >> partition & 1 == 1).collect());
+                let shares = [before, !before].map(|kept| watch::channel(of(kept)).0);
+                let hand_out = |progress: &Progress| {
+                    if changes && progress.records > 10 {
+                        shares[0].send_replace(of(after));
+                        shares[1].send_replace(of(!after));
+                    }
+                };
+                let runs = shares.each_ref().map(|share| {
+                    let options = Options { until: Some(until), shares: Some(Shares::of(share)), ..plainly() };
+                    let (store, groups, log, hand_out) = (&store, &groups, &log, &hand_out);
+                    async move { run(store, groups, &source(log, size), &options, hand_out).await.unwrap() }
+                });
+                let done = futures::future::join_all(runs).await;
+                if !changes {
+                    let whole = memory();
+                    let options = Options { until: Some(until), ..plainly() };
+                    let alone = stream(&whole, &groups, &source(&log, 1000), &options).await.unwrap();
+                    let folded = |report: &Report| report.groups.iter().map(|group| group.folded).sum::<u64>();
+                    let conflicts = done.iter().flat_map(|report| &report.groups).map(|group| group.conflicts);
+                    assert_eq!(conflicts.sum::<u64>(), 0, "neither did what is the other's");
+                    assert!(done.iter().map(folded).sum::<u64>() <= folded(&alone));
+                }
+            }
+            stream(&store, &groups, &source(&log, 13), &plainly()).await.unwrap();
+            let whole = memory();
+            stream(&whole, &groups, &source(&log, 1000), &plainly()).await.unwrap();
+            assert_eq!(dump(&*store, &groups).await, dump(&*whole, &groups).await);
         });
     }
 }

@@ -42,6 +42,9 @@ mod load;
 mod quarantine;
 #[cfg(feature = "engines")]
 #[cfg(test)]
+mod shares;
+#[cfg(feature = "engines")]
+#[cfg(test)]
 mod shop;
 #[cfg(feature = "engines")]
 #[cfg(test)]

@@ -16,14 +16,14 @@ use crate::feat::{command, feat, printed, words};
 use crate::kafka::{SOON, broker, producer};
 use crate::shop::{Order, START, orders, project, refused, run, signal, topic_of, write};
 
-fn status(folder: &Path) -> Json {
+pub(crate) fn status(folder: &Path) -> Json {
     let output = feat(folder, &words("status --json"));
     assert!(output.status.success(), "{}", printed(&output));
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
 /// The sum of a number over the logs of the only group.
-fn sum(status: &Json, name: &str) -> u64 {
+pub(crate) fn sum(status: &Json, name: &str) -> u64 {
     let logs = status["groups"][0]["logs"].as_array().expect("logs");
     logs.iter()
         .map(|log| log.pointer(name).and_then(Json::as_u64).unwrap_or_else(|| panic!("{name}: {log}")))
@@ -50,12 +50,12 @@ fn get(port: u16, request: &str) -> Option<(String, String)> {
     Some((head.to_owned(), body.to_owned()))
 }
 
-fn page(port: u16, path: &str) -> Option<(String, String)> {
+pub(crate) fn page(port: u16, path: &str) -> Option<(String, String)> {
     get(port, &format!("GET {path} HTTP/1.1\r\nHost: feat\r\n\r\n"))
 }
 
 /// The sum of a metric over its labels.
-fn metric(text: &str, name: &str) -> f64 {
+pub(crate) fn metric(text: &str, name: &str) -> f64 {
     let of = |line: &str| {
         let (metric, value) = line.rsplit_once(' ')?;
         (metric.split('{').next() == Some(name)).then(|| value.parse::<f64>().expect("a number"))
@@ -64,7 +64,7 @@ fn metric(text: &str, name: &str) -> f64 {
 }
 
 /// The same, of what is a whole number.
-fn count(text: &str, name: &str) -> u64 {
+pub(crate) fn count(text: &str, name: &str) -> u64 {
     metric(text, name) as u64
 }
 

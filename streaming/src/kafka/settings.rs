@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfig;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 
 use super::TopicError;
 
@@ -42,6 +43,7 @@ const OF_READERS: [&str; 7] = [
 pub struct Settings {
     brokers: String,
     dead_letters: Option<String>,
+    consumer_group: Option<String>,
     config: BTreeMap<String, String>,
 }
 
@@ -73,7 +75,7 @@ impl Settings {
         config.insert("bootstrap.servers".to_owned(), brokers.clone());
         let set = OURS.iter().filter(|(name, ..)| *name != "transactional.id");
         config.extend(set.map(|(name, value, _)| ((*name).to_owned(), (*value).to_owned())));
-        Ok(Self { brokers, dead_letters: None, config })
+        Ok(Self { brokers, dead_letters: None, consumer_group: None, config })
     }
 
     /// Keeps records that cannot be read in topic `topic`; without it the first one stops the run.
@@ -86,6 +88,19 @@ impl Settings {
     /// The topic of dead letters, if there is one.
     pub(super) fn dead_letters(&self) -> Option<&str> {
         self.dead_letters.as_deref()
+    }
+
+    /// Shares the partitions of views with the other members of consumer group `group`; without it this
+    /// process keeps all of them.
+    #[must_use]
+    pub fn with_consumer_group(mut self, group: Option<String>) -> Self {
+        self.consumer_group = group;
+        self
+    }
+
+    /// The consumer group whose members share the partitions of views, if there is one.
+    pub fn consumer_group(&self) -> Option<&str> {
+        self.consumer_group.as_deref()
     }
 
     pub(super) fn brokers(&self) -> &str {
@@ -102,6 +117,20 @@ impl Settings {
         self.create(&["enable.idempotence"], &[("fetch.wait.max.ms", "1")])
     }
 
+    /// A client that is a member of consumer group `group` and hears in `context` what it is given. It reads
+    /// nothing.
+    pub(super) fn member<C: ConsumerContext>(
+        &self,
+        group: &str,
+        context: C,
+    ) -> Result<BaseConsumer<C>, TopicError> {
+        let mut config = self.config(&["enable.idempotence"]);
+        config.set("group.id", group).set("partition.assignment.strategy", "cooperative-sticky");
+        config.set("enable.partition.eof", "false").set("auto.offset.reset", "latest");
+        let made = config.create_with_context(context);
+        made.map_err(|cause| TopicError::Setting { reason: cause.to_string() })
+    }
+
     /// A client that writes or asks.
     pub(super) fn client<T: FromClientConfig>(&self) -> Result<T, TopicError> {
         self.create(&OF_READERS, &[])
@@ -113,16 +142,21 @@ impl Settings {
     }
 
     fn create<T: FromClientConfig>(&self, without: &[&str], with: &[(&str, &str)]) -> Result<T, TopicError> {
+        let mut config = self.config(without);
+        for (name, value) in with {
+            config.set(*name, *value);
+        }
+        config.create().map_err(|cause| TopicError::Setting { reason: cause.to_string() })
+    }
+
+    fn config(&self, without: &[&str]) -> ClientConfig {
         let mut config = ClientConfig::new();
         for (name, value) in &self.config {
             if !without.contains(&name.as_str()) {
                 config.set(name, value);
             }
         }
-        for (name, value) in with {
-            config.set(*name, *value);
-        }
-        config.create().map_err(|cause| TopicError::Setting { reason: cause.to_string() })
+        config
     }
 }
 

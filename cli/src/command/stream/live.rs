@@ -10,9 +10,9 @@ use feat_compiler::ir::SourceKind;
 use feat_compiler::plan::{GroupPlan, SourcePlan};
 use feat_kernel::value::Value;
 use feat_store::{Bytes, Store};
-use feat_streaming::kafka::{KafkaTopic, Settings, Until};
+use feat_streaming::kafka::{KafkaTopic, Membership, Settings, Until};
 use feat_streaming::{
-    Alarm, ArchivedRecord, Bootstrap, GroupReport, Options, Reached, Source, run as run_log,
+    Alarm, ArchivedRecord, Bootstrap, GroupReport, Options, Reached, Source, most_partitions, run as run_log,
 };
 use futures::StreamExt;
 use futures::future::try_join_all;
@@ -75,6 +75,16 @@ pub(super) async fn run(
         topics = topics => topics?,
         () = asked_to_stop.asked() => return Ok(reports),
     };
+    let membership = match settings.consumer_group() {
+        // What has an end is not worth being shared.
+        Some(group) if !asked.until_end => {
+            let partitions = most_partitions(store, &moving, options).await?;
+            Some(Membership::join(&settings, group, partitions).await?)
+        }
+        _ => None,
+    };
+    let shares = membership.as_ref().map(Membership::shares);
+    let options = &Options { shares, ..options.clone() };
     let runs = by_source.values().zip(&topics).map(|(groups, topic)| async {
         let bar = output::progress("streaming", 0);
         let report =
@@ -108,8 +118,14 @@ pub(super) async fn run(
         () = asked_to_stop.asked() => {
             info!("stopping: what was read is being committed");
             stop.send_replace(true);
+            let leaving = async {
+                if let Some(membership) = membership {
+                    membership.leave().await;
+                }
+            };
             // A store that is away is not waited for any more.
-            tokio::time::timeout(GRACE, runs).await.context("stopped while the online store was away")??
+            let ended = tokio::time::timeout(GRACE, async { tokio::join!(runs, leaving).0 }).await;
+            ended.context("stopped while the online store was away")??
         }
     };
     reports.extend(done.into_iter().flatten());
@@ -217,6 +233,7 @@ pub(crate) fn settings(project: &Project) -> Result<Settings> {
         Some(other) => bail!("[kafka] {name} = {other} in feat.toml is no text: put it in quotes"),
     };
     let (brokers, dead_letters) = (text("brokers")?, text("dead_letters")?);
+    let consumer_group = text("consumer_group")?;
     let brokers =
         brokers.context("feat.toml does not say where Kafka is:\n  [kafka]\n  brokers = \"host:9092\"")?;
     let others = settings.into_iter().map(|(name, value)| match value {
@@ -228,7 +245,7 @@ pub(crate) fn settings(project: &Project) -> Result<Settings> {
         _ => bail!("[kafka] {name} in feat.toml is no setting: write its whole name in quotes, such as \"{name}.…\" = …"),
     });
     let others = others.collect::<Result<Vec<_>>>()?;
-    Ok(Settings::new(brokers, others)?.with_dead_letters(dead_letters))
+    Ok(Settings::new(brokers, others)?.with_dead_letters(dead_letters).with_consumer_group(consumer_group))
 }
 
 /// The signals to stop: an interrupt from the keyboard, and what service managers send. From the moment

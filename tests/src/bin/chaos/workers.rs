@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use feat_tests::servers::{Process, wait_for};
 
 use crate::tally::Tally;
+use crate::world::SHARED;
 
 /// A process of `feat stream`.
 struct Worker {
@@ -42,6 +43,10 @@ impl Workers {
         let errors = File::create(&said).expect("a file in the project's folder");
         let mut command = Command::new(&self.feat);
         command.args(["stream", "--workers", &threads.to_string()]).current_dir(&self.folder);
+        // Some keep a share of the views, others all of them, so that two are at the same partition often.
+        if self.started.is_multiple_of(2) {
+            command.args(["--profile", SHARED]);
+        }
         let process = Process::spawn(command.stdout(Stdio::null()).stderr(errors), &self.folder);
         self.running.push(Worker { number: self.started, process, said });
     }

@@ -22,6 +22,9 @@ use crate::records::{Records, TOPICS, Value};
 /// The topic of dead letters.
 pub(crate) const LETTERS: &str = "letters";
 
+/// The profile of workers that share the partitions of the views.
+pub(crate) const SHARED: &str = "shared";
+
 /// How long the broker may take for what is left when everything else has ended.
 const FLUSH: Duration = Duration::from_mins(1);
 
@@ -53,7 +56,8 @@ pub(crate) fn project(
     let place = format!(
         "[project]\nname = \"drawn\"\n[online]\nurl = \"redis://127.0.0.1:{redis}?timeout_ms=3000\"\n[kafka]\n\
          brokers = \"{brokers}\"\ndead_letters = \"{LETTERS}\"\n\"reconnect.backoff.ms\" = 20\n\
-         \"reconnect.backoff.max.ms\" = 200\n"
+         \"reconnect.backoff.max.ms\" = 200\n[profiles.{SHARED}.kafka]\nconsumer_group = \"drawn\"\n\
+         \"session.timeout.ms\" = 1500\n\"heartbeat.interval.ms\" = 100\n"
     );
     let written =
         fs::write(folder.join("drawn.feat"), &text).and_then(|()| fs::write(folder.join("feat.toml"), place));
