@@ -176,11 +176,6 @@ pub(crate) fn batches(log: &LogBatch, size: u64) -> Vec<LogBatch> {
     (0..log.end.next).step_by(size as usize).filter_map(|from| log.between(from, from + size)).collect()
 }
 
-/// A log without records.
-pub(crate) fn nothing(log: &LogBatch) -> LogBatch {
-    LogBatch::consecutive(log.batch.slice(0, 0), log.known.slice(0, 0), 0)
-}
-
 /// A log whose records are spread over several parts, at offsets with gaps.
 pub(crate) struct Parts {
     logs: Vec<Arc<str>>,
