@@ -17,7 +17,7 @@
 use crate::value::{Value, ValueRef, finite};
 
 /// The version of every byte layout in this crate; golden files pin it.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// How deep lists, maps and structs may stand in each other: far above any declared type, far below
 /// the stack.
@@ -163,6 +163,30 @@ impl<'a> Reader<'a> {
         self.nested(MAX_DEPTH)
     }
 
+    /// What [`put_packed`] wrote.
+    pub fn packed(&mut self) -> Result<Value, CodecError> {
+        if self.bytes.first() != Some(&tag::SHORT) {
+            let value = self.value()?;
+            return match &value {
+                Value::Float(x) if short(*x).is_some() => {
+                    Err(CodecError::invalid("float: fewer bytes name it"))
+                }
+                _ => Ok(value),
+            };
+        }
+        self.bytes = &self.bytes[1..];
+        Ok(Value::Float(self.short()?))
+    }
+
+    /// The number that [`short`] names.
+    pub(crate) fn short(&mut self) -> Result<f64, CodecError> {
+        let written = self.varint()?;
+        let (folded, digits) = (written >> 2, written & 3);
+        let whole = (folded >> 1) as i64 ^ -((folded & 1) as i64);
+        let x = whole as f64 / POWERS[digits as usize];
+        if short(x) == Some(written) { Ok(x) } else { Err(CodecError::invalid("short float")) }
+    }
+
     fn wide(&mut self) -> Result<u128, CodecError> {
         let mut number = 0;
         for shift in (0..u128::BITS).step_by(7) {
@@ -242,6 +266,28 @@ mod tag {
     pub(super) const LIST: u8 = 8;
     pub(super) const MAP: u8 = 9;
     pub(super) const STRUCT: u8 = 10;
+    /// A float in few decimals: of [`put_packed`](super::put_packed) alone.
+    pub(super) const SHORT: u8 = 11;
+}
+
+/// The powers of ten by which a short float is divided.
+const POWERS: [f64; 4] = [1.0, 10.0, 100.0, 1000.0];
+
+/// Short floats are below this, in units of their last decimal: six bytes at most.
+const SHORT_BELOW: f64 = (1_u64 << 32) as f64;
+
+/// The number by which a float is named that is nearest to one of at most three decimals, as prices are:
+/// its decimals as a whole number, folded, then how many there are.
+pub(crate) fn short(x: f64) -> Option<u64> {
+    (0..POWERS.len()).find_map(|digits| {
+        let whole = (x * POWERS[digits]).round_ties_even();
+        // The quotient of two floats that are whole is the float nearest to the decimal.
+        let exact = whole.abs() < SHORT_BELOW && (whole / POWERS[digits]).to_bits() == x.to_bits();
+        exact.then(|| {
+            let whole = whole as i64;
+            (((whole << 1) ^ (whole >> 63)) as u64) << 2 | digits as u64
+        })
+    })
 }
 
 /// Appends a number, seven bits a byte, lowest first; one byte below 128, ten at most.
@@ -317,6 +363,19 @@ pub fn put_value(out: &mut Vec<u8>, value: ValueRef<'_>) {
     }
 }
 
+/// Appends a value as it is kept: as [`put_value`] does, but for floats of a few decimals, which take
+/// three bytes or four instead of nine. Equal values give equal bytes here as well.
+pub fn put_packed(out: &mut Vec<u8>, value: ValueRef<'_>) {
+    let short = if let ValueRef::Float(x) = value { short(x) } else { None };
+    match short {
+        Some(short) => {
+            out.push(tag::SHORT);
+            put_varint(out, short);
+        }
+        None => put_value(out, value),
+    }
+}
+
 fn put_items(out: &mut Vec<u8>, tag: u8, items: &[Value]) {
     out.push(tag);
     put_varint(out, items.len() as u64);
@@ -351,6 +410,23 @@ mod tests {
     fn a_newer_version_is_named() {
         assert_eq!(Reader::new(&[3]).version(VERSION), Err(CodecError::Newer { found: 3, reads: VERSION }));
         assert_eq!(Reader::new(&[1]).version(VERSION), Ok(1));
+    }
+
+    #[test]
+    fn prices_take_few_bytes_and_zero_has_no_sign() {
+        let packed = |x: f64| {
+            let mut out = Vec::new();
+            put_packed(&mut out, ValueRef::Float(x));
+            out
+        };
+        assert_eq!(packed(12.5), [tag::SHORT, 0xe9, 0x07]);
+        assert_eq!([0.0, 3.0, 12.34, -999.99, 0.1 + 0.2].map(|x| packed(x).len()), [2, 2, 3, 4, 9]);
+        // 12.50 and what is nearer to no decimal are spelled otherwise.
+        let mut longer = vec![tag::SHORT];
+        put_varint(&mut longer, 2500 << 2 | 2);
+        assert_eq!(Reader::new(&longer).packed(), Err(CodecError::invalid("short float")));
+        assert!(Reader::new(&written(&Value::Float(12.5))).packed().is_err());
+        assert_eq!(Reader::new(&packed(12.5)).value(), Err(CodecError::invalid("value: its tag is unknown")));
     }
 
     #[test]
@@ -392,6 +468,31 @@ mod tests {
             let mut reader = Reader::new(&bytes);
             prop_assert_eq!(reader.value(), Ok(value));
             prop_assert!(reader.is_empty());
+        }
+
+        #[test]
+        fn packed_values_come_back(value in any_value(), whole in -100_000_i64..100_000, digits in 0_usize..5) {
+            let price = Value::Float(whole as f64 / 10_f64.powi(digits as i32));
+            for value in [value, price] {
+                let mut bytes = Vec::new();
+                put_packed(&mut bytes, value.as_ref());
+                prop_assert!(bytes.len() <= written(&value).len());
+                let mut reader = Reader::new(&bytes);
+                prop_assert_eq!(reader.packed(), Ok(value));
+                prop_assert!(reader.is_empty());
+            }
+        }
+
+        #[test]
+        fn whatever_is_read_packed_is_written_the_same(short in any::<bool>(), bytes in prop::collection::vec(any::<u8>(), 0..12)) {
+            let mut bytes = bytes;
+            bytes.insert(0, if short { tag::SHORT } else { tag::FLOAT });
+            let mut reader = Reader::new(&bytes);
+            if let Ok(value) = reader.packed() {
+                let mut again = Vec::new();
+                put_packed(&mut again, value.as_ref());
+                prop_assert_eq!(&again, &bytes[..bytes.len() - reader.remaining()]);
+            }
         }
 
         #[test]

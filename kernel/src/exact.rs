@@ -31,7 +31,7 @@ mod small;
 
 use num_bigint::{BigInt, Sign};
 
-use crate::codec::{CodecError, Reader, put_varint, put_zigzag};
+use crate::codec::{CodecError, Reader, put_varint, put_zigzag, short};
 use limbs::Limbs;
 pub use nearest::{decimal_to_f64, ratio_to_f64};
 pub(crate) use nearest::{power_of_ten, scaled_to_f64};
@@ -209,9 +209,10 @@ impl Exact {
 
     /// Appends the number's canonical bytes.
     ///
-    /// Shape: whole numbers in `[-2^62, 2^62)` are one varint, `zigzag * 2 + 1`. Others are the varint
-    /// `(length * 2 + negative) * 2`, the exponent as a zigzag varint, and the magnitude of the odd
-    /// mantissa, `length` bytes with the lowest first. Fifty prices take about 11 bytes, a count 1.
+    /// Shape: whole numbers in `[-2^62, 2^62)` are one varint, `zigzag * 2 + 1`. A number that is a float
+    /// of few decimals is a 0 and the varint that names it ([`codec::short`](crate::codec)). Others are the
+    /// varint `(length * 2 + negative) * 2`, the exponent as a zigzag varint, and the magnitude of the odd
+    /// mantissa, `length` bytes with the lowest first. Fifty prices take about 11 bytes, one 4, a count 1.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let (mantissa, exponent) = match self.view() {
             View::Small(small) => small.lowest(),
@@ -223,9 +224,13 @@ impl Exact {
                 parts
             }
         };
-        match brief(mantissa, exponent) {
-            Some(whole) => put_varint(out, whole),
-            None => put_long(out, mantissa < 0, &mantissa.unsigned_abs().to_le_bytes(), exponent),
+        if let Some(whole) = brief(mantissa, exponent) {
+            put_varint(out, whole);
+        } else if let Some(named) = named(mantissa, exponent) {
+            out.push(0);
+            put_varint(out, named);
+        } else {
+            put_long(out, mantissa < 0, &mantissa.unsigned_abs().to_le_bytes(), exponent);
         }
     }
 
@@ -238,6 +243,11 @@ impl Exact {
             let whole = (folded >> 1) as i64 ^ -((folded & 1) as i64);
             return Ok(Self::small((whole.into(), 0)));
         }
+        if head == 0 {
+            let mut number = Self::default();
+            number.add(from.short()?);
+            return if number.to_integer().is_none() { Ok(number) } else { Err(INVALID) };
+        }
         let negative = head & 2 != 0;
         let length = usize::try_from(head >> 2).map_err(|_| INVALID)?;
         let exponent = i32::try_from(from.zigzag()?).map_err(|_| INVALID)?;
@@ -249,7 +259,8 @@ impl Exact {
         if let Some(magnitude) = small_magnitude(bytes) {
             let mantissa = if negative { -magnitude } else { magnitude };
             let bits = (i128::BITS - magnitude.leading_zeros()) as i32;
-            let canonical = limbs::holds(bits, exponent) && brief(mantissa, exponent).is_none();
+            let brief = brief(mantissa, exponent).or_else(|| named(mantissa, exponent));
+            let canonical = limbs::holds(bits, exponent) && brief.is_none();
             return if canonical { Ok(Self::small((mantissa, exponent))) } else { Err(INVALID) };
         }
         let limbs = Limbs::from_bytes(negative, bytes, exponent).ok_or(INVALID)?;
@@ -342,6 +353,14 @@ fn brief(mantissa: i128, exponent: i32) -> Option<u64> {
     const LIMIT: i64 = 1 << 62;
     let whole = i64::try_from(shifted(mantissa, exponent)?).ok()?;
     (-LIMIT..LIMIT).contains(&whole).then_some((((whole << 1) ^ (whole >> 63)) as u64) << 1 | 1)
+}
+
+/// The short form of a number, in lowest terms, that is a float of few decimals.
+fn named(mantissa: i128, exponent: i32) -> Option<u64> {
+    let mantissa = i64::try_from(mantissa).ok().filter(|mantissa| mantissa.unsigned_abs() < 1 << 53)?;
+    // Floats of few decimals are no finer than this, and the product is exact.
+    let power = (-64..0).contains(&exponent).then(|| f64::from_bits(((1023 + exponent) as u64) << 52))?;
+    short(mantissa as f64 * power)
 }
 
 fn put_long(out: &mut Vec<u8>, negative: bool, bytes: &[u8], exponent: i32) {

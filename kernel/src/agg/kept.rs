@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::content::Content;
 use super::{Input, Place};
-use crate::codec::{CodecError, Reader, put_bytes, put_value, put_zigzag};
+use crate::codec::{CodecError, Reader, put_bytes, put_packed, put_zigzag};
 use crate::time::Instant;
 use crate::value::Value;
 
@@ -97,13 +97,13 @@ impl<C: Content> Kept<C> {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         put_zigzag(out, self.tau.0);
         put_bytes(out, self.tie.bytes());
-        put_value(out, self.value.as_ref());
+        put_packed(out, self.value.as_ref());
     }
 
     pub(super) fn decode(from: &mut Reader<'_>) -> Result<Self, CodecError> {
         let tau = Instant(from.zigzag()?);
         let tie = Tie::new(from.bytes()?);
-        let value = C::from_value(from.value()?);
+        let value = C::from_value(from.packed()?);
         Ok(Self { tau, tie, value: value.ok_or_else(|| CodecError::invalid("value of a row"))? })
     }
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::call::Call;
 use super::content::{Content, Over};
 use super::{Aggregate, Aggregator, BindError, Bound, Class, Input, Outcome, Signature};
-use crate::codec::{CodecError, Reader, put_value};
+use crate::codec::{CodecError, Reader, put_packed};
 use crate::types::{Slot, Type};
 use crate::value::{Value, ValueRef};
 use crate::window::Interval;
@@ -84,11 +84,11 @@ impl<C: Content> Aggregate for Over<Extreme, C> {
     }
 
     fn encode(&self, state: &Option<C>, out: &mut Vec<u8>) {
-        put_value(out, state.as_ref().map_or(ValueRef::Null, C::as_ref));
+        put_packed(out, state.as_ref().map_or(ValueRef::Null, C::as_ref));
     }
 
     fn decode(&self, from: &mut Reader<'_>) -> Result<Option<C>, CodecError> {
-        let value = Some(from.value()?).filter(|value| !value.is_null());
+        let value = Some(from.packed()?).filter(|value| !value.is_null());
         let kept = |value| C::from_value(value).ok_or_else(|| CodecError::invalid("value of a state"));
         value.map(kept).transpose()
     }

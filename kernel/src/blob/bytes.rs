@@ -4,15 +4,15 @@
 //!  version · clock · newest? · base? · tiles (hop, start, states)* · waiting rows* · ids*
 //! ```
 //!
-//! Times are written as differences from the clock, tile starts in hops, and cells without rows as
-//! one bit, so that a tile of a few small states takes a few tens of bytes.
+//! Times are written as differences from the clock, tile starts in hops from the tile before, and cells
+//! without rows as one bit, so that a tile of a few small states takes a few tens of bytes.
 
 use std::collections::BTreeMap;
 
 use super::Blob;
 use crate::admit::Admission;
 use crate::agg::State;
-use crate::codec::{CodecError, Reader, VERSION, put_bytes, put_value, put_varint, put_zigzag};
+use crate::codec::{CodecError, Reader, VERSION, put_bytes, put_packed, put_varint, put_zigzag};
 use crate::row::Kept;
 use crate::tile::Tile;
 use crate::time::{Instant, Micros};
@@ -33,12 +33,19 @@ impl Blob {
             }
         }
         let cells: Vec<usize> = (0..view.cells.len()).collect();
-        let mut last = BTreeMap::<Micros, i64>::new();
         put_varint(&mut out, self.tiles.len() as u64);
+        let mut before: Option<Tile> = None;
         for (tile, states) in &self.tiles {
-            put_varint(&mut out, tile.hop.0 as u64);
-            let place = tile.start.0.div_euclid(tile.hop.0);
-            put_zigzag(&mut out, place.wrapping_sub(last.insert(tile.hop, place).unwrap_or(0)));
+            // Neighbours mostly have one length: only another one is written.
+            if let Some(before) = before.filter(|before| before.hop == tile.hop) {
+                let hops = tile.start.0.wrapping_sub(before.start.0).div_euclid(tile.hop.0);
+                put_varint(&mut out, hops as u64);
+            } else {
+                put_varint(&mut out, 0);
+                put_varint(&mut out, tile.hop.0 as u64);
+                put_zigzag(&mut out, tile.start.0.div_euclid(tile.hop.0));
+            }
+            before = Some(*tile);
             put_states(&mut out, view, &cells, states);
         }
         put_varint(&mut out, self.kept.len() as u64);
@@ -51,7 +58,7 @@ impl Blob {
                 put_bytes(&mut out, id);
             }
             for value in &row.args {
-                put_value(&mut out, value.as_ref());
+                put_packed(&mut out, value.as_ref());
             }
             put_bits(&mut out, row.masks.iter().copied());
         }
@@ -69,7 +76,10 @@ impl Blob {
     /// Never panics, whatever the bytes.
     pub fn decode(view: &View, bytes: &[u8]) -> Result<Self, CodecError> {
         let mut from = Reader::new(bytes);
-        from.version(VERSION)?;
+        let found = from.version(VERSION)?;
+        if found < VERSION {
+            return Err(CodecError::Older { found, reads: VERSION });
+        }
         let mut blob = Self { clock: Instant(from.zigzag()?), ..Self::default() };
         blob.newest = match from.u8()? {
             0 => None,
@@ -82,19 +92,15 @@ impl Blob {
             _ => return Err(CodecError::invalid("mark of the base")),
         };
         let cells: Vec<usize> = (0..view.cells.len()).collect();
-        let mut last = BTreeMap::<Micros, i64>::new();
-        for _ in 0..from.count(3)? {
-            let hop = Micros(from.varint()? as i64);
-            if hop.0 <= 0 {
-                return Err(CodecError::invalid("hop of a tile"));
-            }
-            let place = last.get(&hop).copied().unwrap_or(0).wrapping_add(from.zigzag()?);
-            last.insert(hop, place);
-            let start = place.checked_mul(hop.0).ok_or_else(|| CodecError::invalid("start of a tile"))?;
-            let states = states(&mut from, view, &cells)?;
-            if blob.tiles.insert(Tile { start: Instant(start), hop }, states).is_some() {
+        let mut before: Option<Tile> = None;
+        for _ in 0..from.count(2)? {
+            let tile = tile(&mut from, before)?;
+            if before.is_some_and(|before| before >= tile) {
                 return Err(CodecError::invalid("order of tiles"));
             }
+            before = Some(tile);
+            let states = states(&mut from, view, &cells)?;
+            blob.tiles.insert(tile, states);
         }
         for _ in 0..from.count(4)? {
             let flags = from.u8()?;
@@ -105,7 +111,7 @@ impl Blob {
             let tau = Instant(known.0.wrapping_add(from.zigzag()?));
             let tie = from.bytes()?.to_vec();
             let id = if flags & 4 == 0 { None } else { Some(from.bytes()?.to_vec()) };
-            let args = view.args.iter().map(|_| from.value()).collect::<Result<_, _>>()?;
+            let args = view.args.iter().map(|_| from.packed()).collect::<Result<_, _>>()?;
             let masks = bits(&mut from, view.masks)?;
             blob.kept.push((Kept { known, tau, tie, id, pass: flags & 2 != 0, args, masks }, flags & 1 != 0));
         }
@@ -124,6 +130,24 @@ impl Blob {
             put_zigzag(out, time.0.wrapping_sub(self.clock.0));
         }
     }
+}
+
+/// The next tile: so many hops behind the one before, or of another hop.
+fn tile(from: &mut Reader<'_>, before: Option<Tile>) -> Result<Tile, CodecError> {
+    let invalid = || CodecError::invalid("place of a tile");
+    let hops = from.varint()?;
+    if hops > 0 {
+        let Tile { start, hop } = before.ok_or_else(invalid)?;
+        let by = i64::try_from(hops).ok().and_then(|hops| hops.checked_mul(hop.0));
+        let start = by.and_then(|by| start.0.checked_add(by)).ok_or_else(invalid)?;
+        return Ok(Tile { start: Instant(start), hop });
+    }
+    let hop = Micros(i64::try_from(from.varint()?).map_err(|_| invalid())?);
+    if hop.0 <= 0 || before.is_some_and(|before| before.hop == hop) {
+        return Err(invalid());
+    }
+    let start = from.zigzag()?.checked_mul(hop.0).ok_or_else(invalid)?;
+    Ok(Tile { start: Instant(start), hop })
 }
 
 /// A bit per cell that has seen rows, then the states of those.

@@ -97,12 +97,16 @@ fn fifty_prices_take_few_bytes() {
     assert!(bytes(&sum_of(&prices)).len() <= 14);
     assert_eq!(sum_of(&prices).heap_size(), 0);
     assert_eq!(bytes(&sum_of(&[3.0])), [13]);
+    assert_eq!([12.34, -0.001, 999.5].map(|price| bytes(&sum_of(&[price])).len()), [3, 2, 4]);
 }
 
 #[test]
 fn bytes_that_are_not_in_lowest_terms_are_refused() {
     let refused = |bytes: &[u8]| Exact::decode(&mut Reader::new(bytes)).is_err();
-    assert!(!refused(&[1 << 2, 1, 3]), "3/2");
+    assert!(!refused(&[1 << 2, 0x8b, 1, 3]), "3/2^70");
+    assert!(refused(&[1 << 2, 1, 3]), "1.5 in the long form");
+    assert!(!refused(&[0, 15 << 3 | 1]) && refused(&[0, 0xb2, 9]), "1.5 and 1.50");
+    assert!(refused(&[0, 3 << 3]), "a whole number as one of few decimals");
     assert!(refused(&[1 << 2, 1, 2]), "an even mantissa");
     assert!(refused(&[1 << 2, 0, 3]), "a small whole number in the long form");
     assert!(refused(&[2 << 2, 1, 3, 0]), "a leading zero");
@@ -146,6 +150,14 @@ proptest! {
             sum.unmerge(tile);
         }
         prop_assert_eq!(sum, Exact::default());
+    }
+
+    #[test]
+    fn sums_of_prices_come_back(prices in prop::collection::vec((-1_000_000_i64..1_000_000, 0_i32..5), 0..4)) {
+        let prices: Vec<f64> = prices.iter().map(|(units, digits)| *units as f64 / 10_f64.powi(*digits)).collect();
+        let sum = sum_of(&prices);
+        prop_assert_eq!(Exact::decode(&mut Reader::new(&bytes(&sum))), Ok(sum.clone()));
+        prop_assert_eq!(units(&sum), oracle(&prices));
     }
 
     #[test]

@@ -56,7 +56,10 @@ pub(crate) async fn measure() -> Result<()> {
         }
     }
     latency(&broker, &plans, &recent, &settings).await?;
-    memory(&broker, &clicks::group(&plans, "clicks")?, &settings).await
+    for (name, aggregates) in [("priced", 5), ("clicks", 6)] {
+        memory(&broker, &clicks::group(&plans, name)?, aggregates, &settings).await?;
+    }
+    Ok(())
 }
 
 /// One event as its topic has it.
@@ -191,10 +194,16 @@ async fn latency(
     Ok(())
 }
 
-/// What an entity takes in Redis that has 40 tiles of 4 windows of 6 aggregates.
-async fn memory(broker: &KafkaBroker, group: &Arc<GroupPlan>, settings: &Settings) -> Result<()> {
-    broker.create_topic("clicks.kept", 1, &[("retention.ms", "-1")]);
-    let producer = Producer::open("clicks.kept", settings).map_err(text)?;
+/// What an entity takes in Redis that has 40 tiles of 4 windows of so many aggregates.
+async fn memory(
+    broker: &KafkaBroker,
+    group: &Arc<GroupPlan>,
+    aggregates: u32,
+    settings: &Settings,
+) -> Result<()> {
+    let topic = format!("clicks.kept.{aggregates}");
+    broker.create_topic(&topic, 1, &[("retention.ms", "-1")]);
+    let producer = Producer::open(&topic, settings).map_err(text)?;
     // Minutes before the last row, so that each is in a tile of its own.
     let ages = (1..=5).rev().map(|day| day * 1440 * 4).chain((2..25).rev().map(|hour| hour * 60));
     let ages = ages.chain((0..12).rev().map(|five| five * 5));
@@ -209,11 +218,11 @@ async fn memory(broker: &KafkaBroker, group: &Arc<GroupPlan>, settings: &Setting
     let redis = RedisServer::start(&[]);
     let before = used_memory(&redis);
     let store: Arc<dyn Store> = Arc::new(RedisStore::connect(&redis.url()).await.map_err(text)?);
-    let log = KafkaTopic::open(&group.source, "clicks.kept", settings.clone(), Until::End);
+    let log = KafkaTopic::open(&group.source, &topic, settings.clone(), Until::End);
     let log = log.await.map_err(text)?;
     run(&store, &[Arc::clone(group)], &log, &Options::default(), &|_| ()).await.map_err(text)?;
     let each = (used_memory(&redis) - before) / KEPT;
-    println!("an entity with 40 tiles of 4 windows of 6 aggregates: {each} bytes of Redis");
+    println!("an entity with 40 tiles of 4 windows of {aggregates} aggregates: {each} bytes of Redis");
     Ok(())
 }
 
