@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use feat_tests::dice::Dice;
+use feat_tests::servers::authority::Authority;
 use feat_tests::servers::kafka::{KafkaBroker, Options, said};
 use feat_tests::servers::redis::RedisServer;
 use feat_tests::servers::wait_for;
@@ -249,5 +251,31 @@ fn who_one_is_to_the_broker_is_a_setting() {
     let output = feat(wrong.path(), &words("stream --until-end"));
     assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
     assert!(printed(&output).contains("no Kafka broker at") && !printed(&output).contains("hunter3"));
-    refused(at(&settings("SASL_SSL", "hunter2")).path(), "stream --until-end", &["[kafka]", "OpenSSL"]);
+}
+
+#[test]
+fn a_broker_is_reached_by_tls_and_knows_who_asks_by_scram() {
+    let dice = &mut Dice::new(29);
+    let orders = orders(30, dice);
+    let topic = "shop.sealed";
+    let (login, authority) = (Some(("feat".to_owned(), "hunter2".to_owned())), Arc::new(Authority::found()));
+    let tls = Some(Arc::clone(&authority));
+    let sealed = KafkaBroker::start(Options { login, tls, ..Options::default() });
+    sealed.create_topic(topic, 1, &[("retention.ms", "-1")]);
+    let at = |password: &str, more: &str| {
+        let settings = format!(
+            "\"security.protocol\" = \"SASL_SSL\"\n\"sasl.mechanism\" = \"SCRAM-SHA-512\"\n\
+             \"sasl.username\" = \"feat\"\n\"sasl.password\" = \"{password}\"\n{more}"
+        );
+        project_at(&sealed.bootstrap(), topic, &orders, &settings)
+    };
+    let trusts = format!("\"ssl.ca.location\" = \"{}\"\n", authority.file("ca.pem").display());
+    let place = at("hunter2", &trusts);
+    assert!(run(place.path(), "produce orders").contains("30 records"));
+    run(place.path(), "stream --until-end");
+    assert_eq!(position(place.path()), 30);
+    refused(at("hunter2", "").path(), "stream --until-end", &["no Kafka broker at", "certificate"]);
+    let wrong = feat(at("hunter3", &trusts).path(), &words("stream --until-end"));
+    assert_eq!(wrong.status.code(), Some(1), "{}", printed(&wrong));
+    assert!(printed(&wrong).contains("no Kafka broker at") && !printed(&wrong).contains("hunter3"));
 }

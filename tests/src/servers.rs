@@ -14,6 +14,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+#[cfg(any(feature = "brokers", feature = "stores"))]
+pub mod authority;
 #[cfg(feature = "brokers")]
 pub mod kafka;
 #[cfg(feature = "stores")]

@@ -1,12 +1,12 @@
 //! What a Redis does to the store, and what the store then says.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use feat_store::{
     Bytes, Commit, Committed, Durability, Read, RedisStore, Retry, Snapshot, Store, StoreError,
 };
+use feat_tests::servers::authority::Authority;
 use feat_tests::servers::redis::{RedisCluster, RedisServer};
 use feat_tests::servers::wait_for;
 
@@ -138,23 +138,10 @@ async fn a_password_is_asked_for_and_never_told() {
     assert_eq!(found, Snapshot { marker: Some("1".into()), blobs: vec![Some("1".into()), None] });
 }
 
-fn openssl(folder: &Path, arguments: &str) {
-    let made = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_is_reached_by_tls_as_a_user_with_few_rights() {
-    let folder = tempfile::tempdir().unwrap();
-    let key = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(folder.path(), &format!("{key} -x509 -days 2 -keyout ca.key -out ca.pem -subj /CN=ca"));
-    openssl(folder.path(), &format!("{key} -keyout key.pem -out request.pem -subj /CN=redis"));
-    std::fs::write(folder.path().join("names"), "subjectAltName=IP:127.0.0.1").unwrap();
-    openssl(
-        folder.path(),
-        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem",
-    );
-    let file = |name: &str| folder.path().join(name).display().to_string();
+    let authority = Authority::found();
+    let file = |name: &str| authority.file(name).display().to_string();
     let port = std::cell::Cell::new(0);
     let server = RedisServer::start_with(|_, other| {
         port.set(other);

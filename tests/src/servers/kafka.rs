@@ -1,7 +1,7 @@
 //! A real Apache Kafka broker: one node of `KRaft` in a folder of its own.
 //!
 //! ```text
-//!  CLIENT   127.0.0.1:a   what the test connects to; SASL/PLAIN if asked for
+//!  CLIENT   127.0.0.1:a   what the test connects to; SASL/PLAIN, or TLS and SCRAM, if asked for
 //!  INTERNAL 127.0.0.1:b   the broker to itself
 //!  CONTROL  127.0.0.1:c   the controller, in the same process
 //! ```
@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
@@ -24,12 +25,15 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tempfile::TempDir;
 
+use super::authority::Authority;
 use super::{Process, free_ports};
 
 /// Starting took 5 to 10 s on two cores that also compiled: this is for worse.
 const STARTED_WITHIN: Duration = Duration::from_secs(90);
 /// Of one request; the broker is on this machine.
 const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
+/// How clients log in that come by TLS.
+const SCRAM: &str = "SCRAM-SHA-512";
 /// A broker is small and short-lived: it must start quickly more than it must run fast.
 const JVM: [&str; 7] = [
     "-Xms64m",
@@ -44,10 +48,29 @@ const JVM: [&str; 7] = [
 /// What a test may want otherwise of its broker.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Clients must log in by SASL/PLAIN with this name and password.
+    /// Clients must log in with this name and password: by SASL/PLAIN, with `tls` by SCRAM.
     pub login: Option<(String, String)>,
+    /// Clients come by TLS and trust this authority.
+    pub tls: Option<Arc<Authority>>,
     /// Settings of the broker, such as `log.segment.bytes`; they win over those of the tests.
     pub settings: Vec<(String, String)>,
+}
+
+impl Options {
+    /// How clients come.
+    fn protocol(&self) -> &'static str {
+        match (&self.login, &self.tls) {
+            (None, None) => "PLAINTEXT",
+            (Some(_), None) => "SASL_PLAINTEXT",
+            (None, Some(_)) => "SSL",
+            (Some(_), Some(_)) => "SASL_SSL",
+        }
+    }
+
+    /// How they log in.
+    fn mechanism(&self) -> &'static str {
+        if self.tls.is_some() { SCRAM } else { "PLAIN" }
+    }
 }
 
 /// What a consumer says next; none if it says nothing in `time`. It says by the way that a connection is
@@ -88,7 +111,11 @@ impl KafkaBroker {
         let mut format = java(folder.path(), "kafka.tools.StorageTool");
         // Any 16 bytes as URL-safe base64.
         format.args(["format", "--standalone", "--cluster-id", "ZmVhdCB0ZXN0cyBrYWZrYQ", "--config"]);
-        let output = format.arg("server.properties").output().expect("java starts");
+        format.arg("server.properties");
+        if let (Some((name, password)), Some(_)) = (&options.login, &options.tls) {
+            format.args(["--add-scram", &format!("{SCRAM}=[name={name},password={password}]")]);
+        }
+        let output = format.output().expect("java starts");
         assert!(output.status.success(), "{format:?}: {output:?}");
         let process = run(folder.path());
         let mut broker = Self { process, ports, options, folder };
@@ -107,8 +134,12 @@ impl KafkaBroker {
         config.set("bootstrap.servers", self.bootstrap());
         // A broker killed by the test is back within a second or two: do not wait for ten.
         config.set("reconnect.backoff.ms", "20").set("reconnect.backoff.max.ms", "200");
+        config.set("security.protocol", self.options.protocol());
+        if let Some(authority) = &self.options.tls {
+            config.set("ssl.ca.location", authority.file("ca.pem").display().to_string());
+        }
         if let Some((name, password)) = &self.options.login {
-            config.set("security.protocol", "SASL_PLAINTEXT").set("sasl.mechanism", "PLAIN");
+            config.set("sasl.mechanism", self.options.mechanism());
             config.set("sasl.username", name).set("sasl.password", password);
         }
         config
@@ -213,7 +244,7 @@ fn java(folder: &Path, class: &str) -> Command {
 /// The broker's settings: one replica of everything, internal topics of one partition, and every
 /// interval that makes a group wait as short as the broker takes.
 fn settings(folder: &Path, [client, internal, control]: [u16; 3], options: &Options) -> String {
-    let security = if options.login.is_some() { "SASL_PLAINTEXT" } else { "PLAINTEXT" };
+    let security = options.protocol();
     let mut text = format!(
         "process.roles=broker,controller
 node.id=1
@@ -252,11 +283,24 @@ log.cleaner.dedupe.buffer.size=2097152
         folder.join("data").display()
     );
     if let Some((name, password)) = &options.login {
-        let module = "org.apache.kafka.common.security.plain.PlainLoginModule";
-        text += "listener.name.client.sasl.enabled.mechanisms=PLAIN\n";
-        let _infallible = writeln!(
+        let (mechanism, modules) = (options.mechanism(), "org.apache.kafka.common.security");
+        let module = match options.tls {
+            // The storage knows who may log in.
+            Some(_) => format!("{modules}.scram.ScramLoginModule required;"),
+            None => format!("{modules}.plain.PlainLoginModule required user_{name}=\"{password}\";"),
+        };
+        let _infallible = write!(
             text,
-            "listener.name.client.plain.sasl.jaas.config={module} required user_{name}=\"{password}\";"
+            "listener.name.client.sasl.enabled.mechanisms={mechanism}\n\
+             listener.name.client.{}.sasl.jaas.config={module}\n",
+            mechanism.to_lowercase()
+        );
+    }
+    if let Some(authority) = &options.tls {
+        let _infallible = write!(
+            text,
+            "listener.name.client.ssl.keystore.type=PEM\nlistener.name.client.ssl.keystore.location={}\n",
+            authority.file("server.pem").display()
         );
     }
     for (key, value) in &options.settings {
