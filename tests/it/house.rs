@@ -8,14 +8,15 @@ use std::process::Command;
 use serde_json::Value as Json;
 
 /// For each crate the crates of ours that it may import. `feat-cli` and `feat-tests` see everything.
-const MAY_IMPORT: [(&str, &[&str]); 7] = [
+const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("feat-dsl", &[]),
     ("feat-kernel", &[]),
+    ("feat-proto", &[]),
     ("feat-compiler", &["feat-dsl", "feat-kernel"]),
     ("feat-store", &["feat-kernel"]),
     ("feat-batch", &["feat-compiler", "feat-kernel"]),
     ("feat-streaming", &["feat-compiler", "feat-kernel", "feat-store"]),
-    ("feat-serving", &["feat-compiler", "feat-kernel", "feat-store"]),
+    ("feat-serving", &["feat-compiler", "feat-kernel", "feat-store", "feat-proto"]),
 ];
 
 /// For each crate what of the world outside it must never import. A name that ends in `*` stands for
