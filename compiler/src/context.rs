@@ -192,8 +192,9 @@ impl<'p> Context<'p> {
             ItemKind::Service(_) => Spot::Service,
             _ => Spot::Block,
         };
-        let mut about =
-            self.about_of(&declared.item.docs, &declared.item.attrs, &declared.loops, declared.span, spot);
+        let item = declared.item;
+        let whole = item.attrs.first().map_or(item.span.0, |attr| attr.span.0.to(item.span.0));
+        let mut about = self.about_of(&item.docs, &item.attrs, &declared.loops, (declared.span, whole), spot);
         if about.owner.is_none() {
             about.owner = owner(file.attrs);
         }
@@ -203,18 +204,28 @@ impl<'p> Context<'p> {
         about
     }
 
-    /// Docs and tags of a column or feature.
+    /// Docs and tags of a column or feature, whose name stands at `span` and whose value or type ends
+    /// with `last`.
     pub(crate) fn about_member(
         &mut self,
         docs: &[String],
         attrs: &[Attr],
         loops: &Loops,
         span: Span,
+        last: Span,
     ) -> About {
-        self.about_of(docs, attrs, loops, span, Spot::Value)
+        let whole = span.to(attrs.last().map_or(last, |attr| attr.span.0));
+        self.about_of(docs, attrs, loops, (span, whole), Spot::Value)
     }
 
-    fn about_of(&mut self, docs: &[String], attrs: &[Attr], loops: &Loops, span: Span, spot: Spot) -> About {
+    fn about_of(
+        &mut self,
+        docs: &[String],
+        attrs: &[Attr],
+        loops: &Loops,
+        (span, whole): (Span, Span),
+        spot: Spot,
+    ) -> About {
         self.attributes(attrs, spot);
         let named = |name: &str| attrs.iter().find(|attr| attr.name.node == name);
         About {
@@ -222,6 +233,7 @@ impl<'p> Context<'p> {
             owner: owner(attrs),
             tags: named("tags").map(|attr| attr.args.iter().map(tag).collect()).unwrap_or_default(),
             span,
+            whole,
         }
     }
 

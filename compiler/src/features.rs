@@ -158,11 +158,11 @@ fn one<'p>(
     all: &IndexMap<String, Span>,
     features: &mut Features,
 ) {
-    let (docs, attrs): (&[String], &[_]) = match planned.definition {
-        Definition::Feature(feature) => (&feature.docs, &feature.attrs),
-        Definition::Keep(_) => (&[], &[]),
+    let (docs, attrs, last): (&[String], &[_], _) = match planned.definition {
+        Definition::Feature(feature) => (&feature.docs, &feature.attrs, feature.value.span.0),
+        Definition::Keep(_) => (&[], &[], planned.span),
     };
-    let about = cx.about_member(docs, attrs, &planned.loops, planned.span);
+    let about = cx.about_member(docs, attrs, &planned.loops, planned.span, last);
     let slot = match planned.definition {
         Definition::Feature(FeatureDef { ty: Some(ty), .. }) => {
             types::slot(ty, declared.file, cx.project, &mut cx.report).map(Some)

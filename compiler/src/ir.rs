@@ -65,6 +65,8 @@ pub struct About {
     pub tags: Vec<String>,
     /// Where the name stands.
     pub span: Span,
+    /// All of the declaration: of an item with the attributes above it, of a line with those behind it.
+    pub whole: Span,
 }
 
 /// `entity user(user_id: string)`.
@@ -275,6 +277,16 @@ pub struct Derived {
     pub about: About,
 }
 
+impl Derived {
+    /// What `column` of an expression is a feature of, by which key, and the feature's name; `None`
+    /// for a column of a request, a key, a feature of its own.
+    pub fn read<'a>(&'a self, column: &'a str) -> Option<(&'a QName, &'a [String], &'a str)> {
+        let (prefix, name) = column.rsplit_once('.')?;
+        let read = self.reads.iter().find(|read| read.prefix == prefix)?;
+        Some((&read.group, &read.key, name))
+    }
+}
+
 /// A group or derived group that a derived group reads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Read {
@@ -314,8 +326,30 @@ pub struct Service {
     pub with: Vec<QName>,
     /// What it serves, wildcards frozen, in order.
     pub selected: Vec<Selected>,
+    /// The selections as they are written, one a line, names filled: `ads.stats.*`. Two services
+    /// with equal ones ask for the same, whatever wildcards stand for.
+    pub written: Vec<String>,
     /// Docs and the like.
     pub about: About,
+}
+
+impl Service {
+    /// What `one` is called in an answer, but for its alias: `group.feature`, or
+    /// `role.group.feature` where two roles select from groups of one name.
+    pub fn dotted(&self, one: &Selected) -> String {
+        let short = &one.group.name;
+        let other = |it: &&Selected| it.group.name == *short && it.role != one.role;
+        let role = self.selected.iter().find(other).and_then(|_| self.of.get(one.role));
+        match role {
+            Some(role) => format!("{}.{short}.{}", role.name, one.feature),
+            None => format!("{short}.{}", one.feature),
+        }
+    }
+
+    /// The column that `one` is in a training set: its alias, or `group__feature`.
+    pub fn column(&self, one: &Selected) -> String {
+        one.alias.clone().unwrap_or_else(|| self.dotted(one).replace('.', "__"))
+    }
 }
 
 /// One feature of a service.

@@ -14,6 +14,7 @@
 //! | `carried`, `units`, `personal` | typed values, `@unit`, `@pii` | what columns and features carry |
 //! | `services`, `datasets`, `testing` | selections, spines, rows | what is served, trained on and tested |
 //! | [`lower`] | [`ir::Model`] | [`plan::Plans`] |
+//! | [`objects`](mod@objects) | [`ir::Model`], the texts | what a registry keeps versions of |
 //!
 //! What engines have in common before the kernel is here, too: [`text`] makes columns of what is written,
 //! [`conform`] makes any batch the source's, [`prepare`] makes a source's rows a group's.
@@ -73,6 +74,7 @@ pub mod functions;
 pub mod ir;
 pub mod lower;
 pub mod meaning;
+pub mod objects;
 pub mod pending;
 pub mod plan;
 pub mod prepare;

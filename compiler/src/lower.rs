@@ -9,7 +9,7 @@
 mod dataset;
 mod derived;
 mod group;
-mod rewrite;
+pub(crate) mod rewrite;
 mod service;
 mod source;
 mod view;
@@ -78,6 +78,7 @@ fn alone(derived: &ir::Derived) -> ir::Service {
         of: derived.of.clone(),
         with: derived.with.clone(),
         selected: selected.collect(),
+        written: Vec::new(),
         about: derived.about.clone(),
     }
 }

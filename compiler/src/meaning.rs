@@ -5,14 +5,22 @@
 //! order and place rows. It does not cover docs, owners, tags, spans, formatting, files, the names
 //! of `let`s and `fn`s (they are gone by now), nor where data lies.
 
+mod own;
+
+use std::collections::BTreeSet;
+
 use feat_kernel::time::Micros;
 use feat_kernel::types::{Slot, Type};
 use feat_kernel::value::Value;
 use feat_kernel::window::{Reach, Window};
 
+use crate::expr::each_child;
 use crate::functions;
-use crate::ir::{self, Expr, ExprKind, SourceKind};
+use crate::ir::{self, Expr, ExprKind, GroupKind, SourceKind};
 use crate::plan::MeaningHash;
+use crate::prepare::needed;
+
+pub(crate) use own::Meanings;
 
 /// Raised whenever the same expressions begin to give other numbers.
 pub const KERNEL_VERSION: u32 = 1;
@@ -179,15 +187,8 @@ impl Meaning {
         }
     }
 
-    /// What of `source` decides numbers for one that uses its columns `names`.
-    pub(crate) fn source(&mut self, source: &ir::Source, names: &std::collections::BTreeSet<&str>) {
-        self.tag(match source.kind {
-            SourceKind::Events => 0,
-            SourceKind::Table => 1,
-            SourceKind::Static => 2,
-            SourceKind::Request => 3,
-        });
-        self.text(&source.root.to_string());
+    /// The columns `names` of `source`.
+    pub(crate) fn columns(&mut self, source: &ir::Source, names: &BTreeSet<&str>) {
         let columns: Vec<&ir::Column> =
             source.columns.iter().filter(|column| names.contains(column.name.as_str())).collect();
         self.list(&columns, |meaning, column| {
@@ -196,6 +197,25 @@ impl Meaning {
             meaning.option(column.zone.as_deref(), Self::text);
             meaning.option(column.value.as_ref(), Self::expr);
         });
+    }
+
+    pub(crate) fn keys(&mut self, entity: &ir::Entity) {
+        self.list(&entity.keys, |meaning, (name, ty)| {
+            meaning.text(name);
+            meaning.ty(ty);
+        });
+    }
+
+    /// What of `source` decides numbers for one that uses its columns `names`.
+    pub(crate) fn source(&mut self, source: &ir::Source, names: &BTreeSet<&str>) {
+        self.tag(match source.kind {
+            SourceKind::Events => 0,
+            SourceKind::Table => 1,
+            SourceKind::Static => 2,
+            SourceKind::Request => 3,
+        });
+        self.text(&source.root.to_string());
+        self.columns(source, names);
         self.list(&source.filters, Self::expr);
         self.option(source.time.as_deref(), Self::text);
         self.option(source.known.column.as_deref(), Self::text);
@@ -217,6 +237,62 @@ impl Meaning {
             meaning.list(rows, |meaning, row| meaning.list(row, Self::value));
         });
     }
+}
+
+/// What decides the numbers of `group`, all its features together: what its view is known by.
+pub(crate) fn group(group: &ir::Group, entity: &ir::Entity, source: &ir::Source) -> MeaningHash {
+    let mut meaning = Meaning::new("group");
+    meaning.keys(entity);
+    meaning.list(&group.key, |meaning, name| meaning.text(name));
+    let mut names: BTreeSet<&str> = shared_columns(group, source);
+    for feature in &group.features {
+        names.extend(row_columns(group, &feature.value));
+    }
+    meaning.source(source, &needed(source, names));
+    meaning.option(group.filter.as_ref(), Meaning::expr);
+    meaning.option(group.ttl, |meaning, ttl| meaning.number(ttl.0));
+    meaning.option(group.refresh, |meaning, refresh| {
+        meaning.list(&[refresh.every, refresh.at, refresh.after], |meaning, length| meaning.number(length.0));
+    });
+    meaning.tag(u8::from(group.kind == GroupKind::Row));
+    meaning.list(&group.features, |meaning, feature| {
+        meaning.text(&feature.name);
+        meaning.slot(&feature.slot);
+        meaning.expr(&feature.value);
+    });
+    meaning.hash()
+}
+
+/// The columns that `group` reads whatever its features are: key, filter, order and ids.
+pub(crate) fn shared_columns<'a>(group: &'a ir::Group, source: &'a ir::Source) -> BTreeSet<&'a str> {
+    let ids = source.dedupe.iter().flat_map(|dedupe| &dedupe.columns);
+    let mut names: BTreeSet<&str> =
+        group.key.iter().chain(&source.order_by).chain(ids).map(String::as_str).collect();
+    if let Some(filter) = &group.filter {
+        crate::expr::each_column(filter, &mut |name, _| {
+            names.insert(name);
+        });
+    }
+    names
+}
+
+/// The columns of rows that `value` reads, a feature of `group`: inside aggregates, or of the newest
+/// row, where names of features before it may be among them.
+pub(crate) fn row_columns<'a>(group: &ir::Group, value: &'a Expr) -> BTreeSet<&'a str> {
+    fn gather<'a>(expr: &'a Expr, row: bool, names: &mut BTreeSet<&'a str>) {
+        match &expr.kind {
+            ExprKind::Column(name) if row => {
+                names.insert(name);
+            }
+            ExprKind::Aggregate(call) => {
+                call.args.iter().chain(&call.filter).for_each(|expr| gather(expr, true, names));
+            }
+            _ => each_child(expr, &mut |child| gather(child, row, names)),
+        }
+    }
+    let mut names = BTreeSet::new();
+    gather(value, group.kind == GroupKind::Row, &mut names);
+    names
 }
 
 /// The canonical bytes of an expression: equal expressions, equal bytes.

@@ -30,7 +30,7 @@ use feat_kernel::view::View;
 use crate::expr::{Evaluator, each_column};
 use crate::ir;
 use admit::Admission;
-pub(crate) use admit::needed;
+pub(crate) use admit::{closure, needed};
 use bytes::Cells;
 pub use counts::{Counts, Reason};
 pub use tie_break::TieBreak;

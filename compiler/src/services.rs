@@ -19,7 +19,7 @@ use crate::ir::{QName, Role, Selected, Service};
 use crate::members;
 use crate::pending;
 use crate::personal::Personal;
-use crate::project::Declared;
+use crate::project::{Declared, plain_name};
 use crate::report::{Checked, Fate, Stop};
 use crate::roles::{self, Cover};
 use crate::similar::suggestion;
@@ -64,6 +64,7 @@ fn build<'p>(
         of: &of,
         with: &with,
         selected: Vec::new(),
+        written: Vec::new(),
         taken: IndexMap::new(),
         waiting: Vec::new(),
         personal: IndexMap::new(),
@@ -77,7 +78,7 @@ fn build<'p>(
             worst = Err(stop);
         }
     }
-    let Reader { selected, waiting, personal, .. } = reader;
+    let Reader { selected, written, waiting, personal, .. } = reader;
     if !allows(&declared.item.attrs) {
         exposed(cx, &declared.name.name, personal);
     }
@@ -87,7 +88,7 @@ fn build<'p>(
     }
     worst?;
     let version = settings?.version;
-    Ok(Service { name: declared.name.clone(), version, of, with, selected, about })
+    Ok(Service { name: declared.name.clone(), version, of, with, selected, written, about })
 }
 
 /// Every input of a reader by the name the caller gives it: keys, then request columns. A request
@@ -138,6 +139,8 @@ struct Reader<'c, 'p> {
     of: &'c [Role],
     with: &'c [QName],
     selected: Vec<Selected>,
+    /// The selections as they are written.
+    written: Vec<String>,
     /// Columns by name and role, and where they were selected.
     taken: IndexMap<(String, usize), Span>,
     /// Features that this version does not compile.
@@ -160,7 +163,9 @@ impl<'p> Reader<'_, 'p> {
         }
         let (key, first) = self.key(select, &group, role.as_deref())?;
         let mut worst: Checked<()> = Ok(());
-        for (feature, alias, span) in self.wanted(select, &group)? {
+        let wanted = self.wanted(select, &group)?;
+        self.written.push(written(select, &group.name, role.as_deref(), &wanted));
+        for (feature, alias, span) in wanted {
             if !allows(&select.attrs) {
                 self.brings(&group, &feature, span);
             }
@@ -346,6 +351,34 @@ impl<'p> Reader<'_, 'p> {
         });
         Ok(())
     }
+}
+
+/// A selection as it is written, names filled.
+fn written(
+    select: &Select,
+    group: &QName,
+    role: Option<&str>,
+    wanted: &[(String, Option<String>, Span)],
+) -> String {
+    let mut text = role.map(|role| format!("{role}.")).unwrap_or_default() + &group.to_string();
+    if let Some(version) = select.version {
+        text += &format!("@{version}");
+    }
+    match &select.which {
+        SelectWhich::All(except) if except.is_empty() => text += ".*",
+        SelectWhich::All(except) => {
+            let names: Vec<String> = except.iter().map(plain_name).collect();
+            text += &format!(".* except {{{}}}", names.join(", "));
+        }
+        SelectWhich::Some(_) | SelectWhich::One(..) => {
+            let name = |(feature, alias, _): &(String, Option<String>, Span)| match alias {
+                Some(alias) => format!("{feature} as {alias}"),
+                None => feature.clone(),
+            };
+            text += &format!(".{{{}}}", wanted.iter().map(name).collect::<Vec<_>>().join(", "));
+        }
+    }
+    text
 }
 
 fn allows(attrs: &[ast::Attr]) -> bool {

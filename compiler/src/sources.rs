@@ -278,7 +278,8 @@ impl<'p> Builder<'_, 'p> {
 
     fn column(&mut self, column: &'p ast::ColumnDecl) {
         let (name, span) = (column.name.node.clone(), column.name.span);
-        let about = self.cx.about_member(&column.docs, &column.attrs, &self.declared.loops, span);
+        let last = column.value.as_ref().map_or(column.ty.span.0, |value| value.span.0);
+        let about = self.cx.about_member(&column.docs, &column.attrs, &self.declared.loops, span, last);
         if let Some(first) = self.info.columns.own.get(&name) {
             let stop = self.cx.report.push(
                 Diagnostic::error(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rewrite;
 use crate::expr::{Evaluator, each_column};
-use crate::ir::{Derived, Expr, Model, Read};
+use crate::ir::{Derived, Expr, Model};
 use crate::meaning::Meaning;
 use crate::plan::{DerivedPlan, FeaturePlan, Plans};
 
@@ -18,15 +18,15 @@ pub(super) fn plan(model: &Model, plans: &Plans, derived: &Derived) -> DerivedPl
         let mut inputs: Vec<String> = Vec::new();
         each_column(&feature.value, &mut |name, _| match own.get(name) {
             Some(&at) => inputs.extend_from_slice(&features[at].inputs),
-            None => inputs.extend(read(derived, name).map(|_| name.to_owned())),
+            None => inputs.extend(derived.read(name).map(|_| name.to_owned())),
         });
         inputs.sort_unstable();
         inputs.dedup();
         meaning.text(&feature.name);
         meaning.expr(&feature.value);
-        for read in inputs.iter().filter_map(|input| read(derived, input)) {
-            meaning.option(plans.groups.get(&read.group), |meaning, plan| meaning.other(plan.meaning));
-            meaning.option(plans.derived.get(&read.group), |meaning, plan| meaning.other(plan.meaning));
+        for (group, _, _) in inputs.iter().filter_map(|input| derived.read(input)) {
+            meaning.option(plans.groups.get(group), |meaning, plan| meaning.other(plan.meaning));
+            meaning.option(plans.derived.get(group), |meaning, plan| meaning.other(plan.meaning));
         }
         own.insert(&feature.name, features.len());
         features.push(FeaturePlan {
@@ -78,10 +78,4 @@ pub(super) fn renamed(plan: &DerivedPlan, derived: &Derived, prefixes: &[String]
     }
     plan.evaluator = Arc::new(Evaluator::new(&[], &exprs));
     plan
-}
-
-/// What `column` is a feature of; `None` for a column of a request, a key, a feature of its own.
-fn read<'d>(derived: &'d Derived, column: &str) -> Option<&'d Read> {
-    let (prefix, _) = column.rsplit_once('.')?;
-    derived.reads.iter().find(|read| read.prefix == prefix)
 }

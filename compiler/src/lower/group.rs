@@ -13,9 +13,9 @@ use super::rewrite::{self, column_of, condition, literal};
 use super::view::{Builder, Built, output_name};
 use crate::expr::{Evaluator, each_child, each_column};
 use crate::ir::{AggregateCall, Entity, Expr, ExprKind, Group, GroupKind, Model, Source};
-use crate::meaning::Meaning;
+use crate::meaning;
 use crate::plan::{FeaturePlan, GroupPlan, LabelPlan, Plans};
-use crate::prepare::{Prepare, Recipe, needed};
+use crate::prepare::{Prepare, Recipe};
 
 /// Plans `group`; `None` if its entity or source was left out.
 pub(super) fn plan(model: &Model, plans: &Plans, group: &Group) -> Option<GroupPlan> {
@@ -169,7 +169,7 @@ fn finish(
         outputs,
         calls,
         refresh: group.refresh,
-        meaning: meaning(group, entity, source, &masks, &args),
+        meaning: meaning::group(group, entity, source),
     })
 }
 
@@ -198,41 +198,4 @@ fn features(group: &Group, exprs: &[(String, Expr)]) -> Vec<FeaturePlan> {
         });
     }
     plans
-}
-
-fn meaning(
-    group: &Group,
-    entity: &Entity,
-    source: &Source,
-    masks: &[Expr],
-    args: &[Expr],
-) -> crate::plan::MeaningHash {
-    let mut meaning = Meaning::new("group");
-    meaning.list(&entity.keys, |meaning, (name, ty)| {
-        meaning.text(name);
-        meaning.ty(ty);
-    });
-    meaning.list(&group.key, |meaning, name| meaning.text(name));
-    let mut names: BTreeSet<&str> = group.key.iter().map(String::as_str).collect();
-    for expr in group.filter.iter().chain(masks).chain(args) {
-        each_column(expr, &mut |name, _| {
-            names.insert(name);
-        });
-    }
-    names.extend(
-        source.order_by.iter().chain(source.dedupe.iter().flat_map(|it| &it.columns)).map(String::as_str),
-    );
-    meaning.source(source, &needed(source, names));
-    meaning.option(group.filter.as_ref(), Meaning::expr);
-    meaning.option(group.ttl, |meaning, ttl| meaning.number(ttl.0));
-    meaning.option(group.refresh, |meaning, refresh| {
-        meaning.list(&[refresh.every, refresh.at, refresh.after], |meaning, length| meaning.number(length.0));
-    });
-    meaning.tag(u8::from(group.kind == GroupKind::Row));
-    meaning.list(&group.features, |meaning, feature| {
-        meaning.text(&feature.name);
-        meaning.slot(&feature.slot);
-        meaning.expr(&feature.value);
-    });
-    meaning.hash()
 }

@@ -7,7 +7,7 @@ use feat_kernel::value::Value;
 use crate::ir::{AggregateCall, Expr, ExprKind};
 
 /// `of` with every column for which `replace` has an expression replaced by it.
-pub(super) fn expr(of: &Expr, replace: &mut dyn FnMut(&str) -> Option<Expr>) -> Expr {
+pub(crate) fn expr(of: &Expr, replace: &mut dyn FnMut(&str) -> Option<Expr>) -> Expr {
     each(of, &mut |expr| match &expr.kind {
         ExprKind::Column(name) => replace(name),
         _ => None,
@@ -15,7 +15,7 @@ pub(super) fn expr(of: &Expr, replace: &mut dyn FnMut(&str) -> Option<Expr>) -> 
 }
 
 /// `of` with every column called otherwise for which `rename` has a name.
-pub(super) fn columns(of: &Expr, rename: &dyn Fn(&str) -> Option<String>) -> Expr {
+pub(crate) fn columns(of: &Expr, rename: &dyn Fn(&str) -> Option<String>) -> Expr {
     each(of, &mut |expr| match &expr.kind {
         ExprKind::Column(name) => {
             rename(name).map(|name| Expr { kind: ExprKind::Column(name), ..expr.clone() })
@@ -25,7 +25,7 @@ pub(super) fn columns(of: &Expr, rename: &dyn Fn(&str) -> Option<String>) -> Exp
 }
 
 /// `of` with every aggregate replaced.
-pub(super) fn aggregates(of: &Expr, replace: &mut dyn FnMut(&AggregateCall) -> Expr) -> Expr {
+pub(crate) fn aggregates(of: &Expr, replace: &mut dyn FnMut(&AggregateCall) -> Expr) -> Expr {
     each(of, &mut |expr| match &expr.kind {
         ExprKind::Aggregate(call) => Some(replace(call)),
         _ => None,
@@ -62,22 +62,22 @@ fn each(of: &Expr, replace: &mut dyn FnMut(&Expr) -> Option<Expr>) -> Expr {
 }
 
 /// A column.
-pub(super) fn column_of(name: String, slot: Slot) -> Expr {
+pub(crate) fn column_of(name: String, slot: Slot) -> Expr {
     Expr { kind: ExprKind::Column(name), slot, span: Span::default() }
 }
 
 /// A call of an operator or function that gives a `bool`.
-pub(super) fn condition(name: &'static str, args: Vec<Expr>, nullable: bool) -> Expr {
+pub(crate) fn condition(name: &'static str, args: Vec<Expr>, nullable: bool) -> Expr {
     Expr { kind: ExprKind::Call(name, args), slot: Slot { ty: Type::Bool, nullable }, span: Span::default() }
 }
 
 /// A constant.
-pub(super) fn literal(value: Value, slot: Slot) -> Expr {
+pub(crate) fn literal(value: Value, slot: Slot) -> Expr {
     Expr { kind: ExprKind::Literal(value), slot, span: Span::default() }
 }
 
 /// True where `condition` is, else false.
-pub(super) fn is_true(expr: &Expr) -> Expr {
+pub(crate) fn is_true(expr: &Expr) -> Expr {
     if !expr.slot.nullable {
         return expr.clone();
     }
@@ -86,7 +86,7 @@ pub(super) fn is_true(expr: &Expr) -> Expr {
 }
 
 /// Whether all of `conditions` hold; none of them is ever null.
-pub(super) fn all(conditions: impl IntoIterator<Item = Expr>) -> Expr {
+pub(crate) fn all(conditions: impl IntoIterator<Item = Expr>) -> Expr {
     conditions
         .into_iter()
         .reduce(|a, b| condition("and", vec![a, b], false))

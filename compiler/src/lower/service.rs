@@ -66,20 +66,15 @@ struct Needs<'a> {
 
 impl Needs<'_> {
     fn selected(&mut self, one: &Selected) -> Option<SelectedPlan> {
-        let short = &one.group.name;
         // Two roles that select from one name are told apart by theirs.
-        let other = |it: &&Selected| it.group.name == *short && it.role != one.role;
-        let group = match self.service.selected.iter().find(other) {
-            Some(_) => format!("{}.{short}", self.service.of.get(one.role)?.name),
-            None => short.clone(),
-        };
+        let name = self.service.dotted(one);
+        let group = name.strip_suffix(&one.feature)?.strip_suffix('.')?;
         let place = |input: &String| self.keys.iter().position(|(name, _)| name == input);
         let key = one.key.iter().map(place).collect::<Option<Vec<usize>>>()?;
-        let prefix = self.read(&group, &one.group, key)?;
-        let name = format!("{group}.{}", one.feature);
+        let prefix = self.read(group, &one.group, key)?;
         Some(SelectedPlan {
             feature: format!("{prefix}.{}", one.feature),
-            column: one.alias.clone().unwrap_or_else(|| name.replace('.', "__")),
+            column: self.service.column(one),
             name: one.alias.clone().unwrap_or(name),
             slot: one.slot.clone(),
         })

@@ -312,7 +312,7 @@ pub(crate) fn needed<'a>(source: &'a ir::Source, mut names: BTreeSet<&'a str>) -
 }
 
 /// `names`, what `expects` read, and everything that these are computed from.
-fn closure<'a>(
+pub(crate) fn closure<'a>(
     source: &'a ir::Source,
     mut names: BTreeSet<&'a str>,
     expects: impl Iterator<Item = &'a ir::Expect>,
