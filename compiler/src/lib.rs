@@ -15,6 +15,7 @@
 //! | `services`, `datasets`, `testing` | selections, spines, rows | what is served, trained on and tested |
 //! | [`lower`] | [`ir::Model`] | [`plan::Plans`] |
 //! | [`objects`](mod@objects) | [`ir::Model`], the texts | what a registry keeps versions of |
+//! | [`lineage`](mod@lineage) | [`ir::Model`] | which columns and features decide about which |
 //!
 //! What engines have in common before the kernel is here, too: [`text`] makes columns of what is written,
 //! [`conform`] makes any batch the source's, [`prepare`] makes a source's rows a group's.
@@ -52,6 +53,7 @@ mod groups;
 mod members;
 mod owners;
 mod personal;
+mod phrase;
 mod project;
 mod report;
 mod roles;
@@ -72,6 +74,7 @@ pub mod explain;
 pub mod expr;
 pub mod functions;
 pub mod ir;
+pub mod lineage;
 pub mod lower;
 pub mod meaning;
 pub mod objects;
