@@ -2,7 +2,7 @@
 //!
 //! `000` syntax (in `feat-dsl`) · `001`–`009` names · `010`–`019` structure and keys · `020`–`029`
 //! types · `030`–`039` time and units · `040`–`049` windows and aggregates · `050`–`059` leakage ·
-//! `060`–`069` streaming, changes, state · `070`–`079` tests · `090`–`099` governance. Each code has a page in
+//! `060`–`069` streaming, changes, state · `070`–`079` tests · `080`–`089` versions, which [`diff`](mod@crate::diff) gives · `090`–`099` governance. Each code has a page in
 //! `docs/reference/codes` and a case in `compiler/tests/cases`; a test walks [`ALL`].
 
 use feat_dsl::diagnostic::Code;
@@ -66,6 +66,9 @@ codes! {
     LOOKS_BACK = "FEAT052", "`over` in labels";
     NOT_RETRACTABLE = "FEAT060", "an aggregate over a table cannot take a row back";
     TEST_DATA = "FEAT070", "the data of a test does not fit its source or group";
+    NEEDS_VERSION = "FEAT080", "a meaning changed and its version did not";
+    STILL_READ = "FEAT081", "something is removed that a service reads";
+    NARROWED = "FEAT083", "a column that something reads is dropped or narrowed";
     PERSONAL = "FEAT090", "personal data reaches a service that does not allow it";
     OWNER = "FEAT091", "a group or service has no owner";
     SECRET = "FEAT092", "a secret stands elsewhere than as a key, or a key is no secret";

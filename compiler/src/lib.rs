@@ -15,6 +15,7 @@
 //! | `services`, `datasets`, `testing` | selections, spines, rows | what is served, trained on and tested |
 //! | [`lower`] | [`ir::Model`] | [`plan::Plans`] |
 //! | [`objects`](mod@objects) | [`ir::Model`], the texts | what a registry keeps versions of |
+//! | [`diff`](mod@diff) | two [`ir::Model`]s | what changes for whom |
 //! | [`lineage`](mod@lineage) | [`ir::Model`] | which columns and features decide about which |
 //!
 //! What engines have in common before the kernel is here, too: [`text`] makes columns of what is written,
@@ -70,6 +71,7 @@ mod windowing;
 
 pub mod codes;
 pub mod conform;
+pub mod diff;
 pub mod explain;
 pub mod expr;
 pub mod functions;

@@ -304,12 +304,10 @@ impl<'e> Walk<'e> {
 
 /// Whether an aggregate of `value` depends on the order of rows.
 fn is_ordered(value: &Expr) -> bool {
-    match &value.kind {
-        ExprKind::Aggregate(call) => call.bound.class == feat_kernel::agg::Class::Ordered,
-        _ => {
-            let mut found = false;
-            each_child(value, &mut |child| found |= is_ordered(child));
-            found
-        }
+    if let ExprKind::Aggregate(call) = &value.kind {
+        return call.bound.class == feat_kernel::agg::Class::Ordered;
     }
+    let mut found = false;
+    each_child(value, &mut |child| found |= is_ordered(child));
+    found
 }

@@ -264,7 +264,7 @@ impl Gather<'_> {
             interface.text(&format!("{}__{label}", group.name));
             let features = self.model.labels.get(group).map_or(&[][..], |group| &group.features);
             interface.option(features.iter().find(|it| it.name == *label), |interface, it| {
-                interface.slot(&it.slot)
+                interface.slot(&it.slot);
             });
         }
         rows(&mut meaning, dataset, spine);

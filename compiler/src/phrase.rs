@@ -61,24 +61,20 @@ pub(crate) fn phrase(expr: &Expr) -> String {
 pub(crate) fn aggregate(call: &AggregateCall) -> String {
     let (name, parameters) = written(&call.text);
     let args: Vec<String> = call.args.iter().map(phrase).chain(parameters).collect();
-    let mut out = format!("{name}({})", args.join(", "));
-    if let Some(filter) = &call.filter {
-        out += &format!(" where {}", phrase(filter));
-    }
+    let filter = call.filter.as_ref().map(|filter| format!(" where {}", phrase(filter))).unwrap_or_default();
     let Window { reach, hop, offset } = call.window;
-    out += &match reach {
+    let window = match reach {
         // A label's interval has the finest hop there is: it lies where the instant is.
         Reach::Length(length) if hop == Micros(1) => format!(" next {length}"),
         Reach::Length(length) => format!(" over {length} every {hop}"),
         Reach::All(Instant::MIN) => " over all".to_owned(),
         Reach::All(since) => format!(" over all since {since}"),
     };
-    for (word, length) in [("offset", offset), ("after", call.after)] {
-        if length != Micros::ZERO {
-            out += &format!(" {word} {length}");
-        }
-    }
-    out
+    let moved = [("offset", offset), ("after", call.after)].map(|(word, length)| match length {
+        Micros::ZERO => String::new(),
+        length => format!(" {word} {length}"),
+    });
+    format!("{name}({}){filter}{window}{}", args.join(", "), moved.concat())
 }
 
 /// The name of an aggregate and its named parameters, from the call as it is written.

@@ -360,25 +360,23 @@ fn written(
     role: Option<&str>,
     wanted: &[(String, Option<String>, Span)],
 ) -> String {
-    let mut text = role.map(|role| format!("{role}.")).unwrap_or_default() + &group.to_string();
-    if let Some(version) = select.version {
-        text += &format!("@{version}");
-    }
-    match &select.which {
-        SelectWhich::All(except) if except.is_empty() => text += ".*",
+    let role = role.map(|role| format!("{role}.")).unwrap_or_default();
+    let version = select.version.map(|version| format!("@{version}")).unwrap_or_default();
+    let which = match &select.which {
+        SelectWhich::All(except) if except.is_empty() => "*".to_owned(),
         SelectWhich::All(except) => {
             let names: Vec<String> = except.iter().map(plain_name).collect();
-            text += &format!(".* except {{{}}}", names.join(", "));
+            format!("* except {{{}}}", names.join(", "))
         }
         SelectWhich::Some(_) | SelectWhich::One(..) => {
             let name = |(feature, alias, _): &(String, Option<String>, Span)| match alias {
                 Some(alias) => format!("{feature} as {alias}"),
                 None => feature.clone(),
             };
-            text += &format!(".{{{}}}", wanted.iter().map(name).collect::<Vec<_>>().join(", "));
+            format!("{{{}}}", wanted.iter().map(name).collect::<Vec<_>>().join(", "))
         }
-    }
-    text
+    };
+    format!("{role}{group}{version}.{which}")
 }
 
 fn allows(attrs: &[ast::Attr]) -> bool {

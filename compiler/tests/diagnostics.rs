@@ -1,11 +1,13 @@
 //! What the author reads: a case for each file of `cases`, a page and a case for each code.
 //!
-//! A case is added to the shop of `cases/shop.feat`; `// file: name` begins another file.
+//! A case is added to the shop of `cases/shop.feat`; `// file: name` begins another file, `// before`
+//! the project whose place the case takes: what is refused of the change is said behind what is wrong.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use feat_compiler::diff::{diff, refusals};
 use feat_compiler::secrets::Secrets;
 use feat_compiler::{Compiled, codes, compile_with};
 use feat_dsl::render::{Color, render};
@@ -19,6 +21,17 @@ fn root() -> PathBuf {
 
 /// The one place that knows how to run the compiler: text in, report as the author reads it out.
 fn report(text: &str) -> (Compiled, String) {
+    let (text, before) = text.split_once("// before\n").map_or((text, None), |(text, old)| (text, Some(old)));
+    let (mut compiled, sources) = compiled(text);
+    if let Some(before) = before {
+        let changes = diff(&self::compiled(before).0.model, &compiled.model);
+        compiled.diagnostics.extend(refusals(&compiled.model, &changes));
+    }
+    let report = render(&compiled.diagnostics, &sources, Color::Never);
+    (compiled, report)
+}
+
+fn compiled(text: &str) -> (Compiled, SourceMap) {
     let mut sources = SourceMap::new();
     let mut files: Vec<(String, String)> = vec![("case.feat".to_owned(), String::new())];
     for line in text.lines() {
@@ -38,8 +51,7 @@ fn report(text: &str) -> (Compiled, String) {
     // What a run says is said behind what a check says.
     let unset = compiled.unset.clone();
     compiled.diagnostics.extend(unset);
-    let report = render(&compiled.diagnostics, &sources, Color::Never);
-    (compiled, report)
+    (compiled, sources)
 }
 
 fn says(compiled: &Compiled, code: &str) -> bool {

@@ -1,7 +1,5 @@
 //! What a registry would keep of a project: which objects, under which hashes.
 
-#![expect(clippy::unwrap_used, reason = "a helper of a test panics like the test itself")]
-
 use std::fmt::Write;
 
 use feat_compiler::objects::{Kind, Object, objects};

@@ -61,6 +61,11 @@ impl Meanings {
         self.features.get(group)?.get(name).copied()
     }
 
+    /// What the features of `group` share.
+    pub(crate) fn shared(&self, group: &QName) -> Option<Shared> {
+        self.shared.get(group).copied()
+    }
+
     fn group(&mut self, name: &QName, group: &Group, entity: &Entity, source: &Source) {
         let shared = shared(group, entity, source);
         let mut own: BTreeMap<String, Own> = BTreeMap::new();
@@ -118,12 +123,11 @@ fn over(
         let (group, key, name) = derived.read(column)?;
         let mut meaning = Meaning::new("read");
         meaning.list(key, |meaning, key| meaning.text(key));
-        match read(group, name) {
-            Some(own) => meaning.other(which(own)),
-            None => {
-                meaning.text(&group.to_string());
-                meaning.text(name);
-            }
+        if let Some(own) = read(group, name) {
+            meaning.other(which(own));
+        } else {
+            meaning.text(&group.to_string());
+            meaning.text(name);
         }
         Some(meaning.hash())
     };
