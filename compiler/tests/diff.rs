@@ -233,6 +233,10 @@ fn a_removed_feature_names_the_services_that_read_it_far_away() {
     let sold = changes(&[("sold = count() over 7d", "sold = count() over 8d")]);
     let sold = sold.iter().find(|change| change.name == "shop.sales.sold").unwrap();
     assert_eq!(sold.dependents, ["shop.ranking"]);
+    // Served by nobody itself: a derived group of a derived group is.
+    let twice = changes(&[("ratio * 2.0", "ratio * 3.0")]);
+    let twice = twice.iter().find(|change| change.name == "shop.fit.twice").unwrap();
+    assert_eq!(twice.dependents, ["shop.ranking"]);
 }
 
 /// The features and groups that are in both, by name.
@@ -262,7 +266,7 @@ fn agrees(old: &(Model, SourceMap), new: &(Model, SourceMap)) -> Result<(), Test
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     /// Two edits at once: where all changes are compatible, every feature that was there means what it
     /// meant; and whichever way one looks, no feature changes unsaid.
@@ -302,7 +306,7 @@ fn every_pair_that_only_adds_is_tried() {
     let old = compiled(SHOP);
     // Versions of a group and of its reader that rise together move the reader.
     let raises = |edits: &[(&str, &str)]| edits.iter().any(|(from, _)| from.contains("version"));
-    let is_mild = |(edits, expected): &&Edit| !expected.starts_with('b') && !raises(edits);
+    let is_mild = |(edits, expected): &&Edit| expected.starts_with(['c', 'i']) && !raises(edits);
     let mild: Vec<&Edit> = EDITS.iter().filter(is_mild).collect();
     let mut pairs = 0;
     for (at, (one, _)) in mild.iter().enumerate() {
@@ -321,5 +325,5 @@ fn every_pair_that_only_adds_is_tried() {
             pairs += 1;
         }
     }
-    assert!(pairs > 100, "{pairs}");
+    assert!(pairs > 30, "{pairs}");
 }

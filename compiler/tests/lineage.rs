@@ -30,7 +30,7 @@ fn projects() -> Vec<Compiled> {
     let unordered = "
         entity user(user_id: string)
         source s: events { user_id: string  x: int  y: int  n: int  ts: timestamp  time ts  known after 1s  order by y }
-        features folds of user from s { n = sum(n) over 1d  x = count() over 1d  more = x + n  m = max(n) over 7d }
+        features folds of user from s { n = sum(n) over 1d  x = count() over 1d  more = x + n  m = max(x) over 7d }
         features both of user from s { n = count() over 1d  x = last(x) over 1d }
     ";
     vec![compiled(&[SHOP]), compiled(&rides), compiled(&[unordered])]
