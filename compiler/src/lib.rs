@@ -90,7 +90,8 @@ pub mod text;
 
 use feat_dsl::ast::{self, ItemKind};
 use feat_dsl::diagnostic::Diagnostic;
-use feat_dsl::source_map::SourceMap;
+/// The files of a project.
+pub use feat_dsl::source_map::SourceMap;
 
 use crate::context::{Context, Spot};
 use crate::ir::Model;
@@ -98,6 +99,9 @@ use crate::pending::Pending;
 use crate::plan::Plans;
 use crate::report::Report;
 use crate::secrets::Secrets;
+
+/// This compiler's version, which a registry keeps beside the texts that it compiled.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What a project compiles to.
 #[derive(Clone, Debug, Default)]

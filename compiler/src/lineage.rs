@@ -45,6 +45,23 @@ pub enum EdgeKind {
     Join,
 }
 
+impl std::fmt::Display for EdgeKind {
+    /// One word, as registries keep it: `group_by`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Identity => "identity",
+            Self::Transformation => "transformation",
+            Self::Aggregation => "aggregation",
+            Self::Filter => "filter",
+            Self::GroupBy => "group_by",
+            Self::Window => "window",
+            Self::Conditional => "conditional",
+            Self::Sort => "sort",
+            Self::Join => "join",
+        })
+    }
+}
+
 impl EdgeKind {
     /// Whether values become values.
     pub fn is_direct(self) -> bool {

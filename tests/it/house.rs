@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value as Json;
 
 /// For each crate the crates of ours that it may import. `feat-cli` and `feat-tests` see everything.
-const MAY_IMPORT: [(&str, &[&str]); 8] = [
+const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("feat-dsl", &[]),
     ("feat-kernel", &[]),
     ("feat-proto", &[]),
@@ -16,18 +16,21 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("feat-store", &["feat-kernel"]),
     ("feat-batch", &["feat-compiler", "feat-kernel"]),
     ("feat-streaming", &["feat-compiler", "feat-kernel", "feat-store"]),
-    ("feat-serving", &["feat-compiler", "feat-kernel", "feat-store", "feat-proto"]),
+    ("feat-registry", &["feat-compiler", "feat-kernel"]),
+    ("feat-serving", &["feat-compiler", "feat-kernel", "feat-store", "feat-registry", "feat-proto"]),
 ];
 
 /// For each crate what of the world outside it must never import. A name that ends in `*` stands for
 /// every name that begins so.
-const NEVER_IMPORTS: [(&str, &[&str]); 7] = [
+const NEVER_IMPORTS: [(&str, &[&str]); 9] = [
     ("feat-dsl", &["arrow*", "tokio", "datafusion*"]),
     ("feat-kernel", &["datafusion*", "tokio", "redis", "rdkafka", "tonic", "pest*"]),
     ("feat-compiler", &["datafusion", "tokio", "tonic", "redis", "rdkafka"]),
     ("feat-store", &["datafusion*", "tonic", "rdkafka"]),
     ("feat-batch", &["rdkafka", "redis", "redb"]),
     ("feat-streaming", &["datafusion", "redis", "redb", "tonic"]),
+    ("feat-proto", &["datafusion*", "arrow*", "redis", "rdkafka", "tokio"]),
+    ("feat-registry", &["datafusion*", "tonic*", "redis", "redb", "rdkafka", "pest*"]),
     ("feat-serving", &["datafusion*", "rdkafka", "redis", "redb", "pest*"]),
 ];
 
