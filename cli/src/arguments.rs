@@ -1,5 +1,8 @@
 //! The commands and their flags, as the shell gives them.
 
+pub(crate) mod registry;
+pub(crate) mod serve;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -18,6 +21,9 @@ pub(crate) struct Arguments {
     /// Lays [profiles.NAME] of feat.toml over the rest.
     #[arg(long, value_name = "NAME", global = true)]
     pub(crate) profile: Option<String>,
+    /// Runs the files as they are, not what was applied of them.
+    #[arg(long, global = true)]
+    pub(crate) draft: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -81,6 +87,44 @@ pub(crate) enum Command {
     Get(Get),
     /// Shows the rows behind a value, and those left out and why.
     Sample(Sample),
+    /// Says what applying the files would change; exit code 0: nothing, 10: something, 11: numbers or types.
+    Plan(registry::Plan),
+    /// Makes the files what is run.
+    Apply(registry::Apply),
+    /// Says what is different between two revisions, or one and the files.
+    Diff(registry::Diff),
+    /// Lists what is deployed.
+    List(registry::List),
+    /// Shows an object of the registry: what it is, who owns it, its text.
+    Show(registry::Named),
+    /// Lists the versions of an object, and what changed.
+    History(registry::Named),
+    /// Makes a version of a service that waits what its name stands for.
+    Promote(registry::Promote),
+    /// Makes the version before what a service's name stands for again.
+    Rollback(registry::Rollback),
+    /// Says that something should no longer be used; ends versions of services.
+    Deprecate(registry::Deprecate),
+    /// What something is made of, down to the columns of sources.
+    Lineage(registry::Lineage),
+    /// What is made of something.
+    Impact(registry::Lineage),
+    /// Lists what was run, or the training sets that were made.
+    Runs(registry::Runs),
+    /// Makes a training set again and compares it.
+    Reproduce(registry::Reproduce),
+    /// Answers lookups, makes training sets and applies specs over gRPC.
+    Serve(serve::Serve),
+    /// Who may call the server.
+    Key {
+        #[command(subcommand)]
+        what: serve::Key,
+    },
+    /// Who did what.
+    Audit {
+        #[command(subcommand)]
+        what: serve::Audit,
+    },
 }
 
 /// `feat demo`

@@ -5,6 +5,8 @@
 //!  train materialize sample          the offline side
 //!  stream produce get                the online side
 //!  status quarantine                 running it
+//!  plan apply diff list show …       the registry: what is deployed
+//!  serve key audit                   answering others
 //!  new demo                          a start
 //! ```
 //!
@@ -20,9 +22,13 @@ mod output;
 mod parquet;
 mod places;
 mod project;
+mod recorded;
+mod registry;
 mod scratch;
+mod site;
 mod standing;
 mod text;
+mod trainer;
 
 use std::process::ExitCode;
 

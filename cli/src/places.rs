@@ -10,6 +10,7 @@ use feat_compiler::plan::SourcePlan;
 use feat_store::{EmbeddedStore, MemoryStore, RedisStore, Store};
 
 use crate::project::Project;
+use crate::site::Site;
 
 /// Where the online values are when `feat.toml` does not say.
 const ONLINE: &str = "embedded:.feat/online";
@@ -48,10 +49,10 @@ pub(crate) fn tables<'a>(
 
 fn table(project: &Project, source: &SourcePlan, role: Role) -> Result<Table> {
     let name = &source.root.name;
-    let config = project.source(&source.root);
+    let config = project.site.source(&source.root);
     let replay = config.and_then(|config| config.replay.as_deref()).filter(|_| role == Role::Replay);
     if let Some(path) = replay.or(config.and_then(|config| config.batch.as_deref())) {
-        return open(name, &project.path(path), None);
+        return open(name, &project.site.path(path), None);
     }
     let Some(connector) = &source.batch else {
         // Whatever was archived of its topic is its history.
@@ -74,7 +75,7 @@ fn table(project: &Project, source: &SourcePlan, role: Role) -> Result<Table> {
         let location = without_secrets(&connector.location);
         bail!("source `{name}` is at {location}, and this build reads local paths only");
     }
-    open(name, &project.path(&connector.location), Some(format))
+    open(name, &project.site.path(&connector.location), Some(format))
 }
 
 fn open(name: &str, path: &Path, format: Option<Format>) -> Result<Table> {
@@ -85,7 +86,7 @@ fn open(name: &str, path: &Path, format: Option<Format>) -> Result<Table> {
 /// file, or holds no time at all and is loaded once.
 pub(crate) fn is_streamed(project: &Project, source: &SourcePlan) -> bool {
     source.stream.is_some()
-        || project.source(&source.root).is_some_and(|config| config.replay.is_some())
+        || project.site.source(&source.root).is_some_and(|config| config.replay.is_some())
         || source.kind == feat_compiler::ir::SourceKind::Static
 }
 
@@ -93,10 +94,15 @@ pub(crate) fn is_streamed(project: &Project, source: &SourcePlan) -> bool {
 ///
 /// Errors: it cannot be opened or reached; a server is waited for no longer than its url says.
 pub(crate) async fn store(project: &Project) -> Result<Arc<dyn Store>> {
-    let url = project.config.online.url.as_deref().unwrap_or(ONLINE);
+    store_of(&project.site).await
+}
+
+/// The same, of a place.
+pub(crate) async fn store_of(site: &Site) -> Result<Arc<dyn Store>> {
+    let url = site.config.online.url.as_deref().unwrap_or(ONLINE);
     match url.split_once(':') {
         Some(("embedded", path)) => {
-            let path = project.path(path);
+            let path = site.path(path);
             std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
             Ok(Arc::new(EmbeddedStore::open(&path)?))
         }
@@ -113,16 +119,16 @@ pub(crate) async fn store(project: &Project) -> Result<Arc<dyn Store>> {
 
 /// The folder of offline tables.
 pub(crate) fn offline(project: &Project) -> Result<PathBuf> {
-    let url = project.config.offline.url.as_deref().unwrap_or(OFFLINE);
+    let url = project.site.config.offline.url.as_deref().unwrap_or(OFFLINE);
     if url.contains("://") {
         bail!("[offline] url = \"{}\": this build writes local folders only", without_secrets(url));
     }
-    Ok(project.path(url))
+    Ok(project.site.path(url))
 }
 
 /// The batch engine's session, within the limits of `[engine]`.
 pub(crate) fn session(project: &Project) -> Result<Session> {
-    let engine = &project.config.engine;
+    let engine = &project.site.config.engine;
     if let Some(url) = engine.url.as_deref().filter(|url| *url != "local") {
         bail!("[engine] url = \"{}\": this build runs \"local\" only", without_secrets(url));
     }

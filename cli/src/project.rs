@@ -1,15 +1,16 @@
 //! A project: its folder, its `feat.toml`, its `.feat` files compiled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use feat_compiler::Compiled;
 use feat_compiler::ir::QName;
 use feat_compiler::pending::{self, Effect, Pending};
-use feat_compiler::secrets::{PREFIX, Secrets};
 use feat_dsl::source_map::SourceMap;
-use serde::Deserialize;
+use feat_registry::Deployed;
+
+use crate::site::{self, CONFIG, Site};
 
 /// What some editors put first in a file of UTF-8.
 pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -17,128 +18,61 @@ pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 /// More places than this are not listed in one message.
 const MOST_PLACES: usize = 3;
 
-/// The name of the file that makes a folder a project.
-pub(crate) const CONFIG: &str = "feat.toml";
-
-/// What `feat.toml` says: facts of the place, never meaning.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Config {
-    pub(crate) project: ProjectConfig,
-    pub(crate) registry: UrlConfig,
-    pub(crate) online: UrlConfig,
-    pub(crate) offline: UrlConfig,
-    pub(crate) engine: EngineConfig,
-    /// Passed on as it is by what speaks to Kafka.
-    pub(crate) kafka: toml::Table,
-    pub(crate) stream: StreamConfig,
-    pub(crate) sources: BTreeMap<String, SourceConfig>,
-    /// Laid over the rest by `--profile`; each has the form of the whole file.
-    pub(crate) profiles: toml::Table,
-}
-
-/// `[project]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct ProjectConfig {
-    pub(crate) name: Option<String>,
-    /// Glob patterns of the `.feat` files; `*.feat` when not written.
-    pub(crate) specs: Vec<String>,
-}
-
-/// A section that is a URL.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct UrlConfig {
-    pub(crate) url: Option<String>,
-}
-
-/// `[engine]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct EngineConfig {
-    pub(crate) url: Option<String>,
-    /// Cores to use; all when not written.
-    pub(crate) threads: Option<usize>,
-    /// Memory for sorting and merging, such as `"1GB"`; what does not fit spills.
-    pub(crate) memory: Option<String>,
-}
-
-/// `[stream]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct StreamConfig {
-    /// Where a running stream can be asked: `IP:PORT`.
-    pub(crate) metrics: Option<String>,
-}
-
-/// `[sources.NAME]`: where the spec's source is found.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct SourceConfig {
-    /// Instead of the spec's `batch` or `snapshot`.
-    pub(crate) batch: Option<String>,
-    /// A file that is read as the source's log.
-    pub(crate) replay: Option<String>,
-}
-
 /// A project that was found and read. Its text may still have errors: `compiled.diagnostics`.
+#[derive(Clone)]
 pub(crate) struct Project {
-    pub(crate) root: PathBuf,
-    pub(crate) config: Config,
+    pub(crate) site: Site,
     pub(crate) texts: SourceMap,
     pub(crate) compiled: Compiled,
+    /// What is deployed, if that is what `texts` and `compiled` are: the newest revision, and what services
+    /// are pinned to.
+    pub(crate) deployed: Option<Deployed>,
 }
 
 impl Project {
-    /// The project at `folder`, or, without one, at the nearest folder upward that has a
-    /// `feat.toml`.
+    /// The files of the project at `folder` or, without one, of the nearest one upward.
     pub(crate) fn open(folder: Option<&Path>, profile: Option<&str>) -> Result<Self> {
-        let root = match folder {
-            Some(folder) => folder.to_owned(),
-            None => nearest(&std::env::current_dir()?)?,
-        };
-        let config = read_config(&root, profile)?;
-        let files = spec_files(&root, &config)?;
-        Self::read(root, config, &files)
+        let site = Site::find(folder, profile)?;
+        let files = spec_files(&site)?;
+        Self::read(site, &files)
     }
 
-    /// The `.feat` files of the project at `folder` or, without one, of the nearest one upward.
-    pub(crate) fn files(folder: Option<&Path>, profile: Option<&str>) -> Result<Vec<PathBuf>> {
-        let root = match folder {
-            Some(folder) => folder.to_owned(),
-            None => nearest(&std::env::current_dir()?)?,
-        };
-        spec_files(&root, &read_config(&root, profile)?)
-    }
-
-    /// The files at `paths` alone, as `feat check a.feat` wants them.
-    pub(crate) fn of_paths(paths: &[PathBuf]) -> Result<Self> {
-        let root = std::env::current_dir()?;
-        Self::read(root, Config::default(), &expand(paths)?)
-    }
-
-    fn read(root: PathBuf, config: Config, files: &[PathBuf]) -> Result<Self> {
-        let mut texts = SourceMap::new();
-        for file in files {
-            let shown = file.strip_prefix(&root).unwrap_or(file);
-            texts.add(shown.to_string_lossy(), read_spec(file)?.trim_start_matches(BYTE_ORDER_MARK));
-        }
-        let compiled = feat_compiler::compile_with(&texts, &secrets());
-        let project = Self { root, config, texts, compiled };
+    /// What is deployed of the project.
+    pub(crate) fn of_deployed(site: Site, deployed: Deployed) -> Result<Self> {
+        let head = &deployed.head;
+        let (texts, compiled) = (head.texts.clone(), head.compiled.clone());
+        let project = Self { site, texts, compiled, deployed: Some(deployed) };
         project.refuse_ambiguous_sources()?;
         Ok(project)
     }
 
-    /// What `feat.toml` says of a source that owns its rows, under its full or its short name.
-    pub(crate) fn source(&self, name: &QName) -> Option<&SourceConfig> {
-        let sources = &self.config.sources;
-        sources.get(&name.to_string()).or_else(|| sources.get(&name.name))
+    /// The `.feat` files of the project at `folder` or, without one, of the nearest one upward.
+    pub(crate) fn files(folder: Option<&Path>, profile: Option<&str>) -> Result<Vec<PathBuf>> {
+        spec_files(&Site::find(folder, profile)?)
+    }
+
+    /// The files at `paths` alone, as `feat check a.feat` wants them.
+    pub(crate) fn of_paths(paths: &[PathBuf]) -> Result<Self> {
+        let site = Site { root: std::env::current_dir()?, ..Site::default() };
+        Self::read(site, &expand(paths)?)
+    }
+
+    /// The project's files, compiled.
+    pub(crate) fn read(site: Site, files: &[PathBuf]) -> Result<Self> {
+        let mut texts = SourceMap::new();
+        for file in files {
+            let shown = file.strip_prefix(&site.root).unwrap_or(file);
+            texts.add(shown.to_string_lossy(), read_spec(file)?.trim_start_matches(BYTE_ORDER_MARK));
+        }
+        let compiled = feat_compiler::compile_with(&texts, &site::secrets());
+        let project = Self { site, texts, compiled, deployed: None };
+        project.refuse_ambiguous_sources()?;
+        Ok(project)
     }
 
     /// A short name in `feat.toml` must be one source's.
     fn refuse_ambiguous_sources(&self) -> Result<()> {
-        for written in self.config.sources.keys() {
+        for written in self.site.config.sources.keys() {
             let roots: BTreeSet<&QName> =
                 self.compiled.plans.sources.values().map(|source| &source.root).collect();
             if roots.iter().any(|root| root.to_string() == *written) {
@@ -163,7 +97,7 @@ impl Project {
         let sources: Vec<&QName> = self.compiled.model.sources.keys().collect();
         let left_out: Vec<&str> = self.compiled.pending.iter().map(|pending| pending.item.as_str()).collect();
         let is = |full: &str, name: &str| full == name || full.ends_with(&format!(".{name}"));
-        for name in self.config.sources.keys() {
+        for name in self.site.config.sources.keys() {
             let known = sources.iter().any(|source| is(&source.to_string(), name))
                 || left_out.iter().any(|item| is(item, name));
             if !known {
@@ -203,20 +137,6 @@ impl Project {
             places.join(", ")
         ))
     }
-
-    /// A path of `feat.toml`, which counts from the project's folder.
-    pub(crate) fn path(&self, relative: &str) -> PathBuf {
-        self.root.join(relative)
-    }
-}
-
-/// The secrets that the environment holds.
-fn secrets() -> Secrets {
-    let held = std::env::vars_os().filter_map(|(variable, value)| {
-        let name = variable.to_str()?.strip_prefix(PREFIX)?;
-        Some((name.to_owned(), value.into_encoded_bytes()))
-    });
-    held.collect()
 }
 
 /// The text of a `.feat` file.
@@ -244,7 +164,8 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 /// The `.feat` files that the project's `specs` name, in the order of their names.
-pub(crate) fn spec_files(root: &Path, config: &Config) -> Result<Vec<PathBuf>> {
+pub(crate) fn spec_files(site: &Site) -> Result<Vec<PathBuf>> {
+    let (root, config) = (&site.root, &site.config);
     let default = vec!["*.feat".to_owned()];
     let patterns = if config.project.specs.is_empty() { &default } else { &config.project.specs };
     let mut files = Vec::new();
@@ -266,82 +187,4 @@ fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
     files.retain(|path| path.is_file());
     files.sort();
     Ok(files)
-}
-
-fn nearest(start: &Path) -> Result<PathBuf> {
-    match start.ancestors().find(|folder| folder.join(CONFIG).is_file()) {
-        Some(folder) => Ok(folder.to_owned()),
-        None => bail!(
-            "no {CONFIG} in {} or above it: run this in a project, name one with `-C DIR`, or make one with `feat new DIR`",
-            start.display()
-        ),
-    }
-}
-
-fn read_config(root: &Path, profile: Option<&str>) -> Result<Config> {
-    let path = root.join(CONFIG);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut table: toml::Table = text.parse().map_err(|cause: toml::de::Error| {
-        // Its own words show the line, which may hold a secret.
-        let before = cause.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        anyhow::anyhow!("{} is not TOML as it stands: line {line}: {}", path.display(), cause.message())
-    })?;
-    if let Some(name) = profile {
-        let over =
-            table.get("profiles").and_then(|profiles| profiles.get(name)).and_then(toml::Value::as_table);
-        let Some(over) = over.cloned() else {
-            let known: Vec<String> = table
-                .get("profiles")
-                .and_then(toml::Value::as_table)
-                .map(|profiles| profiles.keys().cloned().collect())
-                .unwrap_or_default();
-            bail!("{} has no [profiles.{name}]; it has {known:?}", path.display());
-        };
-        overlay(&mut table, over);
-    }
-    table.remove("profiles");
-    let mut value = toml::Value::Table(table);
-    substitute(&mut value).with_context(|| format!("in {}", path.display()))?;
-    value.try_into().with_context(|| format!("{} says something that feat does not know", path.display()))
-}
-
-fn overlay(base: &mut toml::Table, over: toml::Table) {
-    for (name, value) in over {
-        match (base.get_mut(&name), value) {
-            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => overlay(base, over),
-            (_, value) => {
-                base.insert(name, value);
-            }
-        }
-    }
-}
-
-/// Replaces `${NAME}` in every string by the environment's variable.
-fn substitute(value: &mut toml::Value) -> Result<()> {
-    match value {
-        toml::Value::String(text) => {
-            let mut done = String::new();
-            let mut rest = text.as_str();
-            while let Some((before, after)) = rest.split_once("${") {
-                // What stands around it may be a secret.
-                let Some((name, after)) = after.split_once('}') else {
-                    bail!("a value has a `${{` without its `}}`");
-                };
-                let Ok(found) = std::env::var(name) else {
-                    bail!("the environment has no {name}, which `${{{name}}}` asks for");
-                };
-                done += before;
-                // What the environment says is a value, not a text to look for names in.
-                done += &found;
-                rest = after;
-            }
-            done += rest;
-            *text = done;
-            Ok(())
-        }
-        toml::Value::Table(table) => table.iter_mut().try_for_each(|(_, value)| substitute(value)),
-        toml::Value::Array(items) => items.iter_mut().try_for_each(substitute),
-        _ => Ok(()),
-    }
 }

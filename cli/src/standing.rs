@@ -10,7 +10,7 @@ use anyhow::Result;
 use feat_compiler::plan::GroupPlan;
 use feat_kernel::layout::{LogMark, Marker};
 use feat_kernel::time::Instant;
-use feat_store::{Read, Store, Undecodable, view_id};
+use feat_store::{Read, Store, Undecodable, ViewId, view_id};
 use feat_streaming::Metrics;
 use serde::{Deserialize, Serialize};
 
@@ -135,21 +135,7 @@ impl Survey {
         let mut groups = Vec::with_capacity(self.groups.len());
         for group in &self.groups {
             let view = view_id(&group.name, group.version, &group.meaning);
-            let partitions = self.store.partitions(&view).await?.unwrap_or(0);
-            let reads = (0..partitions).map(|partition| Read {
-                view: Arc::clone(&view),
-                partition,
-                keys: Vec::new(),
-            });
-            let mut markers = Vec::with_capacity(partitions as usize);
-            for (partition, found) in self.store.read(reads.collect()).await?.into_iter().enumerate() {
-                let decoded = found.marker.map(|bytes| Marker::decode(&bytes)).transpose();
-                markers.push(decoded.map_err(|cause| Undecodable {
-                    view: Arc::clone(&view),
-                    partition: partition as u32,
-                    cause,
-                })?);
-            }
+            let markers = markers(&*self.store, &view).await?;
             let name = group.name.to_string();
             let marks = marks(&markers);
             #[cfg(feature = "kafka")]
@@ -165,9 +151,7 @@ impl Survey {
                 letters: letters.as_ref().map(|letters| letters.get(&log).copied().unwrap_or_default()),
                 log,
             });
-            let complete_to =
-                markers.iter().map(|marker| marker.as_ref().map_or(Instant::MIN, Marker::complete_to));
-            let complete_to = complete_to.min().unwrap_or(Instant::MIN);
+            let complete_to = least(&markers);
             groups.push(GroupStanding {
                 view: view.to_string(),
                 complete_to: shown(complete_to),
@@ -195,6 +179,35 @@ impl Standing {
             }
         }
     }
+}
+
+/// The markers of a view's partitions; none of a view that was never filled.
+async fn markers(store: &dyn Store, view: &ViewId) -> Result<Vec<Option<Marker>>> {
+    let partitions = store.partitions(view).await?.unwrap_or(0);
+    let reads = (0..partitions).map(|partition| Read { view: Arc::clone(view), partition, keys: Vec::new() });
+    let mut markers = Vec::with_capacity(partitions as usize);
+    for (partition, found) in store.read(reads.collect()).await?.into_iter().enumerate() {
+        let decoded = found.marker.map(|bytes| Marker::decode(&bytes)).transpose();
+        markers.push(decoded.map_err(|cause| Undecodable {
+            view: Arc::clone(view),
+            partition: partition as u32,
+            cause,
+        })?);
+    }
+    Ok(markers)
+}
+
+/// Every row known before this is in all partitions.
+fn least(markers: &[Option<Marker>]) -> Instant {
+    let complete = markers.iter().map(|marker| marker.as_ref().map_or(Instant::MIN, Marker::complete_to));
+    complete.min().unwrap_or(Instant::MIN)
+}
+
+/// To where the online values of a group are complete; none: they were never filled to their log's end.
+pub(crate) async fn complete_to(store: &dyn Store, group: &GroupPlan) -> Result<Option<Instant>> {
+    let markers = markers(store, &view_id(&group.name, group.version, &group.meaning)).await?;
+    let filled = !markers.is_empty() && markers.iter().all(|one| one.as_ref().is_some_and(Marker::is_filled));
+    Ok(filled.then(|| least(&markers)))
 }
 
 /// Of each log the mark of the partition that is furthest behind.

@@ -47,6 +47,9 @@ pub struct FeatureAnswer {
     pub values: ArrayRef,
     /// One status a row.
     pub statuses: Vec<Status>,
+    /// One a row: when what is kept of the entity changed last, of a derived feature the oldest among those
+    /// it reads; [`Instant::MAX`] where nothing is kept.
+    pub changed: Arc<[Instant]>,
 }
 
 /// What the values of one group were computed from.
@@ -104,12 +107,13 @@ impl Answer {
                 .collect(),
         });
         let stamp = stamp.collect();
-        let features = features.map(|(selected, Served { values, statuses })| FeatureAnswer {
+        let features = features.map(|(selected, Served { values, statuses, changed })| FeatureAnswer {
             name: selected.name.clone(),
             column: selected.column.clone(),
             slot: selected.slot.clone(),
             values,
             statuses,
+            changed,
         });
         let features = features.collect();
         Self { evaluated_at: t, complete_to, complete: t < complete_to, stamp, rows, features }

@@ -13,7 +13,7 @@ use crate::answer::Answer;
 use crate::derive::Derived;
 use crate::entities::Entities;
 use crate::error::LookupError;
-use crate::fetch::{Fetched, fetch};
+use crate::fetch::{Fetched, Wanted, fetch};
 use crate::group::{Served, evaluate};
 use crate::inputs::Inputs;
 
@@ -21,9 +21,17 @@ use crate::inputs::Inputs;
 #[derive(Debug)]
 pub struct Catalog {
     store: Arc<dyn Store>,
-    services: Vec<Arc<Service>>,
+    services: Vec<Listed>,
     /// Counts of partitions by view: they never change while a view is kept, so each is read once.
     partitions: RwLock<HashMap<ViewId, u32>>,
+}
+
+/// A version of a service that can be asked.
+#[derive(Debug)]
+struct Listed {
+    service: Arc<Service>,
+    /// Whether it is what the service's name without a version stands for.
+    active: bool,
 }
 
 /// A service with every column and group found.
@@ -55,6 +63,25 @@ impl Service {
     /// Its plan.
     pub fn plan(&self) -> &Arc<ServicePlan> {
         &self.plan
+    }
+
+    /// Whether `name` is its full name.
+    fn is_named(&self, name: &str) -> bool {
+        let QName { package, name: short } = &self.plan.name;
+        match name.strip_suffix(short.as_str()) {
+            Some("") => package.is_empty(),
+            Some(before) => before.strip_suffix('.') == Some(package),
+            None => false,
+        }
+    }
+
+    /// The distinct entities of `inputs`, for each list of key inputs.
+    fn entities(&self, inputs: &Inputs) -> Vec<Entities> {
+        let of_keys = |key: &Vec<usize>| {
+            let columns: Vec<_> = key.iter().map(|&at| (&inputs.keys[at], &self.plan.keys[at].1)).collect();
+            Entities::new(inputs.rows, &columns)
+        };
+        self.keys.iter().map(of_keys).collect()
     }
 
     fn new(plan: &Arc<ServicePlan>) -> Self {
@@ -101,30 +128,54 @@ fn inputs(plan: &ServicePlan) -> SourcePlan {
 impl Catalog {
     /// The services of `plans` over `store`.
     pub fn new(plans: &Plans, store: Arc<dyn Store>) -> Self {
-        let services = plans.services.values().map(|plan| Arc::new(Service::new(plan))).collect();
-        Self { store, services, partitions: RwLock::default() }
+        Self::of(plans.services.values().map(|plan| (Arc::clone(plan), true)), store)
     }
 
-    /// The service `name`, by its full name or, where only one has it, its short one.
+    /// Versions of services over `store`, each with whether it is what the service's name stands for.
+    pub fn of(services: impl IntoIterator<Item = (Arc<ServicePlan>, bool)>, store: Arc<dyn Store>) -> Self {
+        let listed = services
+            .into_iter()
+            .map(|(plan, active)| Listed { service: Arc::new(Service::new(&plan)), active });
+        Self { store, services: listed.collect(), partitions: RwLock::default() }
+    }
+
+    /// Every version of a service that can be asked.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.iter().map(|listed| &listed.service)
+    }
+
+    /// The service `name`, by its full name or, where only one has it, its short one; either may say the
+    /// version that is wanted, `name@2`.
     pub fn service(&self, name: &str) -> Result<Arc<Service>, LookupError> {
-        let full = |service: &&Arc<Service>| service.plan.name.to_string() == name;
-        if let Some(found) = self.services.iter().find(full) {
+        let (wanted, version) = match name.split_once('@') {
+            Some((wanted, version)) => (wanted, Some(version.parse::<u32>().ok())),
+            None => (name, None),
+        };
+        let versions = self.services.iter().filter(|listed| match version {
+            Some(version) => version == Some(listed.service.plan.version),
+            None => listed.active,
+        });
+        let versions: Vec<&Arc<Service>> = versions.map(|listed| &listed.service).collect();
+        if let Some(found) = versions.iter().find(|service| service.is_named(wanted)) {
             return Ok(Arc::clone(found));
         }
-        let names = |services: &[&Arc<Service>]| {
+        let names = |services: &mut dyn Iterator<Item = &Arc<Service>>| {
             let names: Vec<String> =
-                services.iter().map(|service| format!("`{}`", service.plan.name)).collect();
+                services.map(|service| format!("`{}@{}`", service.plan.name, service.plan.version)).collect();
             if names.is_empty() { "none".to_owned() } else { names.join(", ") }
         };
         let short: Vec<&Arc<Service>> =
-            self.services.iter().filter(|service| service.plan.name.name == name).collect();
+            versions.into_iter().filter(|service| service.plan.name.name == wanted).collect();
         match short[..] {
             [found] => Ok(Arc::clone(found)),
             [] => {
-                let known = names(&self.services.iter().collect::<Vec<_>>());
+                let known = names(&mut self.services());
                 Err(LookupError::UnknownService { name: name.to_owned(), known })
             }
-            _ => Err(LookupError::AmbiguousService { name: name.to_owned(), known: names(&short) }),
+            _ => Err(LookupError::AmbiguousService {
+                name: name.to_owned(),
+                known: names(&mut short.iter().copied()),
+            }),
         }
     }
 
@@ -148,31 +199,45 @@ impl Catalog {
         at: Option<Instant>,
         now: Instant,
     ) -> Result<Answer, LookupError> {
-        let plan = &service.plan;
-        let of_keys = |key: &Vec<usize>| {
-            let columns: Vec<_> = key.iter().map(|&at| (&inputs.keys[at], &plan.keys[at].1)).collect();
-            Entities::new(inputs.rows, &columns)
-        };
-        let entities: Vec<Entities> = service.keys.iter().map(of_keys).collect();
-        let fetched = self.fetch(service, &entities).await?;
-        let t = instant(&fetched, at, now)?;
-        let mut served: Vec<Served> = Vec::new();
-        for (group, blobs) in service.groups.iter().zip(&fetched.blobs) {
-            evaluate(group, &entities[group.entities], inputs, blobs, t, &mut served);
-        }
-        for derived in &service.derived {
-            derived.evaluate(inputs, t, &mut served);
-        }
-        let features = plan.selected.iter().zip(&service.selected);
-        Ok(Answer::new(t, inputs.rows, &fetched, features.map(|(one, &at)| (one, served[at].clone()))))
+        let mut answers = self.lookup_all(&[(service, inputs)], at, now).await?;
+        Ok(answers.remove(0))
     }
 
-    async fn fetch(&self, service: &Service, entities: &[Entities]) -> Result<Fetched, LookupError> {
-        let mut counts = Vec::with_capacity(service.groups.len());
-        for group in &service.groups {
-            counts.push(self.partitions_of(group).await?);
+    /// [`Catalog::lookup`] of several services at one instant, each with its inputs, in their order.
+    ///
+    /// Cost: one read of the store for all of them. Every answer has the stamp of all.
+    pub async fn lookup_all(
+        &self,
+        asked: &[(&Service, &Inputs)],
+        at: Option<Instant>,
+        now: Instant,
+    ) -> Result<Vec<Answer>, LookupError> {
+        let entities: Vec<Vec<Entities>> =
+            asked.iter().map(|(service, inputs)| service.entities(inputs)).collect();
+        let mut wanted = Vec::new();
+        for ((service, _), entities) in asked.iter().zip(&entities) {
+            for group in &service.groups {
+                let partitions = self.partitions_of(group).await?;
+                wanted.push(Wanted { group, partitions, entities: &entities[group.entities] });
+            }
         }
-        fetch(&*self.store, &service.groups, &counts, entities).await
+        let fetched = fetch(&*self.store, &wanted).await?;
+        let t = instant(&fetched, at, now)?;
+        let mut blobs = fetched.blobs.iter();
+        let mut answers = Vec::with_capacity(asked.len());
+        for ((service, inputs), entities) in asked.iter().zip(&entities) {
+            let mut served: Vec<Served> = Vec::new();
+            for (group, blobs) in service.groups.iter().zip(&mut blobs) {
+                evaluate(group, &entities[group.entities], inputs, blobs, t, &mut served);
+            }
+            for derived in &service.derived {
+                derived.evaluate(inputs, t, &mut served);
+            }
+            let features = service.plan.selected.iter().zip(&service.selected);
+            let features = features.map(|(one, &at)| (one, served[at].clone()));
+            answers.push(Answer::new(t, inputs.rows, &fetched, features));
+        }
+        Ok(answers)
     }
 
     async fn partitions_of(&self, group: &Group) -> Result<u32, LookupError> {

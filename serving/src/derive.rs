@@ -6,7 +6,7 @@ use std::sync::Arc;
 use feat_compiler::plan::{DerivedPlan, DerivedUse, ServicePlan};
 use feat_kernel::time::Instant;
 
-use crate::group::{Columns, Served, instants};
+use crate::group::{Columns, NEVER, Served, instants};
 use crate::inputs::Inputs;
 use crate::status::Status;
 
@@ -74,7 +74,13 @@ impl Derived {
                 made_of.iter().map(|&input| served[input].statuses[row]).fold(own, Status::max)
             };
             let statuses = (0..inputs.rows).map(status).collect();
-            served.push(Served { values: Arc::clone(values), statuses });
+            let changed = if let [one] = made_of[..] {
+                Arc::clone(&served[one].changed)
+            } else {
+                let oldest = |row| made_of.iter().map(|&input| served[input].changed[row]).min();
+                (0..inputs.rows).map(|row| oldest(row).unwrap_or(NEVER)).collect()
+            };
+            served.push(Served { values: Arc::clone(values), statuses, changed });
         }
     }
 }

@@ -1,14 +1,17 @@
 //! The distinct entities of a request: what is read and assembled once, however many rows ask for it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
 use bytes::Bytes;
 use feat_kernel::key;
+use feat_kernel::time::Instant;
 use feat_kernel::types::Type;
 
 use crate::cell::Cells;
+use crate::group::NEVER;
 use crate::status::Status;
 
 /// The distinct entities that the rows of a request name by some of its key columns.
@@ -75,6 +78,15 @@ impl Entities {
             return column.clone();
         }
         take(column, &self.of, None).expect("invariant: a row names an entity of its own request")
+    }
+
+    /// The same of instants.
+    pub(crate) fn scatter_instants(&self, instants: Vec<Instant>) -> Arc<[Instant]> {
+        if self.plain {
+            return instants.into();
+        }
+        let instant = |place: Option<u32>| place.map_or(NEVER, |place| instants[place as usize]);
+        self.of.iter().map(instant).collect()
     }
 
     /// The same of statuses.

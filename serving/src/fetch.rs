@@ -34,21 +34,23 @@ pub(crate) struct FetchedGroup {
     pub(crate) meaning: MeaningHash,
 }
 
+/// A group, how many partitions its view has, and the entities that are asked of it.
+pub(crate) struct Wanted<'a> {
+    pub(crate) group: &'a Group,
+    pub(crate) partitions: u32,
+    pub(crate) entities: &'a Entities,
+}
+
 /// Reads the blobs of every group's entities and the markers beside them. Groups that share a view
 /// share its reads, so they see one state.
-pub(crate) async fn fetch(
-    store: &dyn Store,
-    groups: &[Group],
-    partitions: &[u32],
-    entities: &[Entities],
-) -> Result<Fetched, LookupError> {
+pub(crate) async fn fetch(store: &dyn Store, wanted: &[Wanted<'_>]) -> Result<Fetched, LookupError> {
     let mut reads: Vec<Read> = Vec::new();
     let mut at: HashMap<(&ViewId, u32), usize> = HashMap::new();
     // For each group and entity, which read and which of its keys.
-    let mut places: Vec<Vec<(usize, usize)>> = Vec::with_capacity(groups.len());
-    for (group, &count) in groups.iter().zip(partitions) {
-        let place = entities[group.entities].keys.iter().map(|key| {
-            let partition = partition(key, count);
+    let mut places: Vec<Vec<(usize, usize)>> = Vec::with_capacity(wanted.len());
+    for Wanted { group, partitions, entities } in wanted {
+        let place = entities.keys.iter().map(|key| {
+            let partition = partition(key, *partitions);
             let read = *at.entry((&group.view, partition)).or_insert_with(|| {
                 reads.push(Read { view: Arc::clone(&group.view), partition, keys: Vec::new() });
                 reads.len() - 1
@@ -67,9 +69,9 @@ pub(crate) async fn fetch(
         markers.push(snapshot.marker.as_deref().map(Marker::decode).transpose().map_err(codec)?);
     }
     let mut clock = Instant::MIN;
-    let mut blobs = Vec::with_capacity(groups.len());
+    let mut blobs = Vec::with_capacity(wanted.len());
     let mut stamps: Vec<(FetchedGroup, BTreeMap<u32, Marker>)> = Vec::new();
-    for (group, places) in groups.iter().zip(places) {
+    for (Wanted { group, .. }, places) in wanted.iter().zip(places) {
         let known = stamps.iter().position(|(known, _)| known.view == group.view);
         let stamp = known.unwrap_or_else(|| {
             stamps.push((FetchedGroup::new(group), BTreeMap::new()));

@@ -23,7 +23,13 @@ use crate::status::Status;
 pub(crate) struct Served {
     pub(crate) values: ArrayRef,
     pub(crate) statuses: Vec<Status>,
+    /// When what is kept of each row's entity changed last; [`NEVER`] where nothing is kept.
+    pub(crate) changed: Arc<[Instant]>,
 }
+
+/// Stands where nothing is kept of an entity: later than every change, so that the least of several is the
+/// oldest change.
+pub(crate) const NEVER: Instant = Instant::MAX;
 
 /// Appends the features of `group` at `t` to `served`, in the group's order.
 pub(crate) fn evaluate(
@@ -35,6 +41,8 @@ pub(crate) fn evaluate(
     served: &mut Vec<Served>,
 ) {
     let plan = &group.plan;
+    let changed = blobs.iter().map(|blob| blob.as_ref().map_or(NEVER, Blob::clock));
+    let changed = entities.scatter_instants(changed.collect());
     let mut assembled: Vec<Assembled> =
         blobs.iter().map(|blob| assemble(&plan.view, blob.as_ref(), t)).collect();
     let mut overflows: Vec<Option<Vec<bool>>> = vec![None; plan.outputs.len()];
@@ -75,8 +83,11 @@ pub(crate) fn evaluate(
             }
         };
         let statuses = assembled.iter().enumerate().map(status).collect();
-        served
-            .push(Served { values: entities.scatter(values), statuses: entities.scatter_statuses(statuses) });
+        served.push(Served {
+            values: entities.scatter(values),
+            statuses: entities.scatter_statuses(statuses),
+            changed: Arc::clone(&changed),
+        });
     }
 }
 

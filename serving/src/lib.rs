@@ -16,19 +16,32 @@
 //! what an expression means `feat-compiler`'s. The wall clock is an argument.
 
 mod cell;
+mod convert;
 mod derive;
 mod entities;
 mod fetch;
+mod gate;
 mod group;
 
 pub mod answer;
+pub mod auth;
 pub mod catalog;
+pub mod current;
 pub mod error;
+pub mod follow;
 pub mod inputs;
+pub mod metrics;
+pub mod server;
+pub mod service;
 pub mod status;
 
 pub use answer::{Answer, FeatureAnswer, GroupStamp, PartitionStamp};
 pub use catalog::{Catalog, Service};
-pub use error::LookupError;
+pub use current::{Clock, Current};
+pub use error::{LookupError, ServeError};
+pub use follow::follow;
 pub use inputs::Inputs;
+pub use metrics::Metrics;
+pub use server::{Access, Limits, Server};
+pub use service::training;
 pub use status::Status;

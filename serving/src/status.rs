@@ -22,6 +22,10 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every one, in their order.
+    pub const ALL: [Self; 6] =
+        [Self::Present, Self::Empty, Self::Absent, Self::NoKey, Self::Overflow, Self::Error];
+
     /// As answers write it: `present`, `empty`, `absent`, `no key`, `overflow`, `error`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -24,9 +24,15 @@ fn project() -> tempfile::TempDir {
 #[test]
 fn wrong_usage_is_exit_code_2() {
     let place = project();
-    for command in
-        ["", "fly", "serve", "train", "get", "sample user_visits.visits_1h user_id=ann", "check --nope"]
-    {
+    for command in [
+        "",
+        "fly",
+        "serve --nope",
+        "train",
+        "get",
+        "sample user_visits.visits_1h user_id=ann",
+        "check --nope",
+    ] {
         let output = feat(place.path(), &words(command));
         assert_eq!(output.status.code(), Some(2), "`feat {command}`: {}", printed(&output));
     }

@@ -42,6 +42,12 @@ mod load;
 mod quarantine;
 #[cfg(feature = "engines")]
 #[cfg(test)]
+mod registry;
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod serve;
+#[cfg(feature = "engines")]
+#[cfg(test)]
 mod shares;
 #[cfg(feature = "engines")]
 #[cfg(test)]

@@ -89,13 +89,13 @@ pub(crate) fn run(demo: &Demo) -> Result<ExitCode> {
 async fn train(project: &Project, folder: &Path, steps: &mut Steps) -> Result<()> {
     let session = places::session(project)?;
     let service = super::service(project, "flight_risk")?;
-    let tables = places::tables(project, super::sources_of(service), Role::Batch)?;
+    let tables = places::tables(project, super::sources_of(&service), Role::Batch)?;
     let spine = SpineFile {
         table: Table::open(&folder.join("data/departures.parquet"), None)?,
         time: "scheduled_at".to_owned(),
         zone: Some("UTC".to_owned()),
     };
-    let request = Request::Service { service: Arc::clone(service), spine };
+    let request = Request::Service { service: Arc::clone(&service), spine };
     let out = folder.join("training.parquet");
     let manifest = build(&session, &tables, &request, Mode::AsKnown, &out).await?;
     steps.done(

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema};
 use feat_batch::Table;
+use feat_compiler::plan::Plans;
 use feat_kernel::value::Value;
 use feat_serving::{Answer, Catalog, Inputs, Service};
 use serde_json::{Value as Json, json};
@@ -18,11 +19,13 @@ use crate::{output, places, text};
 /// One lookup, or one a row of a file.
 pub(crate) fn run(common: &Arguments, get: &Get) -> Result<ExitCode> {
     let project = super::runnable(common)?;
-    let name = super::service(&project, &get.service)?.name.to_string();
+    let plan = super::service(&project, &get.service)?;
+    let name = plan.name.to_string();
+    let asked = Plans { services: [(plan.name.clone(), plan)].into_iter().collect(), ..Plans::default() };
     let at = get.at.as_deref().map(|at| super::instant("--at", at)).transpose()?;
     let now = super::now();
     super::block_on(async {
-        let catalog = Catalog::new(&project.compiled.plans, places::store(&project).await?);
+        let catalog = Catalog::new(&asked, places::store(&project).await?);
         let service = catalog.service(&name)?;
         if let (Some(keys), Some(out)) = (&get.keys, &get.out) {
             if Table::open(keys, None)?.reads(out).is_some() {

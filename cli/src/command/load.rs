@@ -7,17 +7,18 @@ use anyhow::{Result, bail};
 use feat_compiler::ir::SourceKind;
 use feat_compiler::plan::GroupPlan;
 use feat_kernel::time::Instant;
+use feat_registry::runs::Counts;
 use feat_store::{EmbeddedStore, Store};
 use feat_streaming::{Loaded, Options, Progress, load};
-use indexmap::IndexMap;
 use serde_json::json;
 
-use super::stream::{REPLAY_KEYS, log_of};
+use super::stream::{REPLAY_KEYS, by_source, log_of};
 use crate::arguments::{Arguments, Load};
-use crate::output;
 use crate::places::{self, Role};
 use crate::project::Project;
+use crate::recorded::{self, Recorded};
 use crate::scratch::Scratch;
+use crate::{output, registry};
 
 /// Loads the groups as they are at an instant.
 pub(crate) fn run(common: &Arguments, asked: &Load) -> Result<ExitCode> {
@@ -28,7 +29,17 @@ pub(crate) fn run(common: &Arguments, asked: &Load) -> Result<ExitCode> {
     if at > now {
         bail!("--at {at} is ahead of the clock, {now}: what will be known then nobody can load");
     }
-    let loaded = super::block_on(load_all(&project, &groups, at))?;
+    let urn = format!("urn:feat:project:{}", registry::name(&project.site)?);
+    let loaded = super::block_on(async {
+        let run = Recorded::begin(&project, "load", &urn).await?;
+        run.end(load_all(&project, &groups, at).await, |loaded| {
+            let sum = |of: &dyn Fn(&Loaded) -> u64| loaded.iter().map(of).sum::<u64>();
+            let counts = recorded::of_streams(loaded.iter().map(|loaded| &loaded.run));
+            let counts = Counts { rows_out: sum(&|loaded| loaded.written), ..counts };
+            (counts, loaded.iter().map(|loaded| told(loaded, at)).collect())
+        })
+        .await
+    })?;
     if asked.json {
         output::json(&loaded.iter().map(|loaded| told(loaded, at)).collect())?;
     } else {
@@ -47,9 +58,8 @@ fn chosen(project: &Project, names: &[String]) -> Result<Vec<Arc<GroupPlan>>> {
         places::is_streamed(project, &group.source) && group.source.kind != SourceKind::Static
     };
     if names.is_empty() {
-        let groups = project.compiled.plans.groups.values();
-        let groups: Vec<_> =
-            groups.filter(|group| !streamed(group) && group.refresh.is_none()).cloned().collect();
+        let mut groups = super::groups(project)?;
+        groups.retain(|group| !streamed(group) && group.refresh.is_none());
         if groups.is_empty() {
             bail!("every group is kept up by `feat stream`, and none is to be loaded");
         }
@@ -58,7 +68,7 @@ fn chosen(project: &Project, names: &[String]) -> Result<Vec<Arc<GroupPlan>>> {
     let mut groups = Vec::new();
     for name in names {
         let group = super::group(project, name)?;
-        if streamed(group) {
+        if streamed(&group) {
             bail!(
                 "group `{name}` is kept up by `feat stream`: its source `{}` is streamed",
                 group.source.root
@@ -69,23 +79,19 @@ fn chosen(project: &Project, names: &[String]) -> Result<Vec<Arc<GroupPlan>>> {
                 "group `{name}` has a `refresh` schedule, which this build does not follow: without it the group can be loaded"
             );
         }
-        groups.push(Arc::clone(group));
+        groups.push(group);
     }
     Ok(groups)
 }
 
 async fn load_all(project: &Project, groups: &[Arc<GroupPlan>], at: Instant) -> Result<Vec<Loaded>> {
     let session = places::session(project)?;
-    let tables = places::tables(project, groups.iter().map(|group| &group.source), Role::Batch)?;
     let store = places::store(project).await?;
-    let mut by_source: IndexMap<_, Vec<Arc<GroupPlan>>> = IndexMap::new();
-    for group in groups {
-        by_source.entry(group.source.name.clone()).or_default().push(Arc::clone(group));
-    }
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let options = Options { workers, chunk_keys: REPLAY_KEYS, ..Options::default() };
     let mut loaded = Vec::new();
-    for groups in by_source.values() {
+    for groups in &by_source(groups) {
+        let tables = places::tables(project, [&groups[0].source], Role::Batch)?;
         let log = log_of(&session, &groups[0], &tables);
         let bar = output::progress("loading", 0);
         // On the disk: nobody knows how many entities there are.

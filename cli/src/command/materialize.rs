@@ -4,11 +4,15 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use feat_batch::Grid;
+use feat_compiler::objects::Kind;
+use feat_registry::runs::Counts;
+use feat_registry::urn::Urn;
 use serde_json::json;
 
 use crate::arguments::{Arguments, Materialize};
 use crate::places::{self, Role};
-use crate::{output, text};
+use crate::recorded::Recorded;
+use crate::{output, registry, text};
 
 /// Writes one row per known entity and instant of the grid.
 pub(crate) fn run(common: &Arguments, wanted: &Materialize) -> Result<ExitCode> {
@@ -32,8 +36,22 @@ pub(crate) fn run(common: &Arguments, wanted: &Materialize) -> Result<ExitCode> 
     let root = places::offline(&project)?;
     let root = root.to_string_lossy();
     super::quiet_writers();
-    let done =
-        super::block_on(async { Ok(feat_batch::materialize(&session, &tables, group, grid, &root).await?) })?;
+    let name = registry::name(&project.site)?;
+    let urn = Urn::new(Kind::Group, &name, &group.name.to_string()).to_string();
+    let done = super::block_on(async {
+        let run = Recorded::begin(&project, "materialize", &urn).await?;
+        let done = feat_batch::materialize(&session, &tables, &group, grid, &root).await;
+        run.end(done.map_err(Into::into), |done| {
+            let counts = Counts {
+                rows_in: done.counts.read,
+                admitted: done.counts.admitted,
+                rejected: done.counts.rejected(),
+                rows_out: done.rows,
+            };
+            (counts, json!({ "location": done.location, "version": done.version }))
+        })
+        .await
+    })?;
     if wanted.json {
         output::json(&json!({
             "location": done.location,

@@ -1,5 +1,6 @@
 //! One module per command, and what they share.
 
+mod apply;
 #[cfg(feature = "kafka")]
 mod archive;
 mod check;
@@ -8,14 +9,22 @@ mod demo;
 mod explain;
 mod fmt;
 mod get;
+mod key;
+mod lineage;
 mod load;
 mod materialize;
 mod new;
+mod objects;
+mod pins;
+mod plan;
 #[cfg(feature = "kafka")]
 mod produce;
 #[cfg(feature = "kafka")]
 mod quarantine;
+mod reproduce;
+mod runs;
 mod sample;
+mod serve;
 mod status;
 mod stream;
 mod test;
@@ -30,13 +39,17 @@ use anyhow::{Context, Result, bail};
 use feat_compiler::ir::QName;
 use feat_compiler::plan::{DatasetPlan, GroupPlan, ServicePlan, SourcePlan};
 use feat_kernel::time::Instant;
+use feat_registry::lineage::Direction;
 use indexmap::IndexMap;
 
 use crate::arguments::{Arguments, Command};
-use crate::output;
 use crate::project::Project;
+use crate::site::{self, Site};
+use crate::{output, registry};
+pub(crate) use reproduce::again;
 #[cfg(feature = "kafka")]
 pub(crate) use stream::live;
+pub(crate) use train::of_dataset;
 
 /// Carries out a command; the exit code is 0 or 1.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -60,6 +73,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Status(status) => status::run(arguments, status),
         Command::Get(get) => get::run(arguments, get),
         Command::Sample(sample) => sample::run(arguments, sample),
+        Command::Plan(plan) => plan::run(arguments, plan),
+        Command::Apply(apply) => apply::run(arguments, apply),
+        Command::Diff(diff) => plan::diff(arguments, diff),
+        Command::List(list) => objects::list(arguments, list),
+        Command::Show(named) => objects::show(arguments, named),
+        Command::History(named) => objects::history(arguments, named),
+        Command::Promote(promote) => pins::promote(arguments, promote),
+        Command::Rollback(rollback) => pins::rollback(arguments, rollback),
+        Command::Deprecate(deprecate) => pins::deprecate(arguments, deprecate),
+        Command::Lineage(asked) => lineage::run(arguments, asked, Direction::Upstream),
+        Command::Impact(asked) => lineage::run(arguments, asked, Direction::Downstream),
+        Command::Runs(runs) => runs::run(arguments, runs),
+        Command::Reproduce(reproduce) => reproduce::run(arguments, reproduce),
+        Command::Serve(serve) => serve::run(arguments, serve),
+        Command::Key { what } => key::run(arguments, what),
+        Command::Audit { what } => key::audit(arguments, what),
     }
 }
 
@@ -81,7 +110,7 @@ fn feat_files(common: &Arguments, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// The project, if its text has no error; otherwise the diagnostics are shown.
+/// The project's files, if they have no error; otherwise the diagnostics are shown.
 fn sound(common: &Arguments) -> Result<Project> {
     let project = Project::open(common.folder.as_deref(), common.profile.as_deref())?;
     refuse_errors(&project)?;
@@ -89,9 +118,26 @@ fn sound(common: &Arguments) -> Result<Project> {
     Ok(project)
 }
 
+/// What is run of the project: what is deployed, or, where nothing was ever applied or with `--draft`, the
+/// files as they are.
+fn deployed(common: &Arguments) -> Result<Project> {
+    if common.draft {
+        return sound(common);
+    }
+    let site = Site::find(common.folder.as_deref(), common.profile.as_deref())?;
+    match block_on(registry::deployed(&site, &site::secrets()))? {
+        Some(deployed) => {
+            let project = Project::of_deployed(site, deployed)?;
+            project.check_sources()?;
+            Ok(project)
+        }
+        None => sound(common),
+    }
+}
+
 /// The same, if it can be run: the environment has its secrets.
 fn runnable(common: &Arguments) -> Result<Project> {
-    let project = sound(common)?;
+    let project = deployed(common)?;
     refuse_unset(&project)?;
     Ok(project)
 }
@@ -140,20 +186,80 @@ fn find<'a, T>(project: &Project, what: &str, entries: &'a IndexMap<QName, T>, n
     }
 }
 
-fn service<'a>(project: &'a Project, name: &str) -> Result<&'a Arc<ServicePlan>> {
-    find(project, "service", &project.compiled.plans.services, name)
+/// The service `name`, or `name@version`: of what is deployed the one that the name is pinned to.
+pub(crate) fn service(project: &Project, name: &str) -> Result<Arc<ServicePlan>> {
+    if let Some(deployed) = &project.deployed {
+        return match (deployed.pin(name), project.left_out(name)) {
+            (Ok(pin), _) => Ok(Arc::clone(deployed.plan(pin)?)),
+            (Err(_), Some(why)) => bail!("service {why}"),
+            (Err(error), None) => Err(error.into()),
+        };
+    }
+    let (short, version) = versioned(name)?;
+    let found = find(project, "service", &project.compiled.plans.services, short)?;
+    match version {
+        Some(version) if version != found.version => {
+            bail!("service `{short}` is version {}: version {version} was never applied", found.version)
+        }
+        _ => Ok(Arc::clone(found)),
+    }
 }
 
-fn dataset<'a>(project: &'a Project, name: &str) -> Result<&'a Arc<DatasetPlan>> {
-    find(project, "dataset", &project.compiled.plans.datasets, name)
+/// The dataset `name`, over the service that its service's name is pinned to.
+fn dataset(project: &Project, name: &str) -> Result<Arc<DatasetPlan>> {
+    let found = find(project, "dataset", &project.compiled.plans.datasets, name)?;
+    let pinned = project.deployed.is_some().then(|| {
+        let service = &found.service;
+        self::service(project, &format!("{}@{}", service.name, service.version))
+    });
+    Ok(match pinned.transpose()? {
+        Some(service) => Arc::new(DatasetPlan { service, ..DatasetPlan::clone(found) }),
+        None => Arc::clone(found),
+    })
 }
 
-fn group<'a>(project: &'a Project, name: &str) -> Result<&'a Arc<GroupPlan>> {
-    find(project, "group", &project.compiled.plans.groups, name)
+/// The group `name`; `name@version` is any version that is kept up.
+fn group(project: &Project, name: &str) -> Result<Arc<GroupPlan>> {
+    let (short, version) = versioned(name)?;
+    if let (Some(version), Some(deployed)) = (version, &project.deployed) {
+        let is = |group: &GroupPlan| group.name.name == short || group.name.to_string() == short;
+        let live = deployed.live_groups()?;
+        let mut found = live.iter().filter(|live| is(&live.group) && live.group.version == version);
+        return match found.next() {
+            Some(live) => Ok(Arc::clone(&live.group)),
+            None => bail!("no version {version} of group `{short}` is kept up"),
+        };
+    }
+    let found = find(project, "group", &project.compiled.plans.groups, short)?;
+    match version {
+        Some(version) if version != found.version => {
+            bail!("group `{short}` is version {}, not {version}", found.version)
+        }
+        _ => Ok(Arc::clone(found)),
+    }
+}
+
+/// Every group that is kept up: of what is deployed, those that services are pinned to among them.
+fn groups(project: &Project) -> Result<Vec<Arc<GroupPlan>>> {
+    match &project.deployed {
+        Some(deployed) => Ok(deployed.live_groups()?.into_iter().map(|live| live.group).collect()),
+        None => Ok(project.compiled.plans.groups.values().cloned().collect()),
+    }
+}
+
+/// `name@2` in its parts.
+fn versioned(name: &str) -> Result<(&str, Option<u32>)> {
+    match name.split_once('@') {
+        Some((short, version)) => match version.parse() {
+            Ok(version) => Ok((short, Some(version))),
+            Err(_) => bail!("`{name}`: a version is a number, such as {short}@2"),
+        },
+        None => Ok((name, None)),
+    }
 }
 
 /// The sources that the groups of a service read.
-fn sources_of(service: &ServicePlan) -> impl Iterator<Item = &Arc<SourcePlan>> {
+pub(crate) fn sources_of(service: &ServicePlan) -> impl Iterator<Item = &Arc<SourcePlan>> {
     service.groups.iter().map(|part| &part.group.source)
 }
 

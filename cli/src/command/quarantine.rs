@@ -17,7 +17,7 @@ const IN_A_LINE: usize = 16;
 
 /// Lists, shows or replays the letters of the topic that `feat.toml` names.
 pub(crate) fn run(common: &Arguments, what: &Quarantine) -> Result<ExitCode> {
-    let project = super::sound(common)?;
+    let project = super::deployed(common)?;
     let letters = letters(&project)?;
     match what {
         Quarantine::List { json } => list(&letters, *json),

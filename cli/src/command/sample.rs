@@ -28,7 +28,7 @@ pub(crate) fn run(common: &Arguments, sample: &Sample) -> Result<ExitCode> {
     let Some((group, feature)) = sample.feature.rsplit_once('.') else {
         bail!("`{}` is not GROUP.FEATURE", sample.feature);
     };
-    let group = super::group(&project, group)?;
+    let group = &super::group(&project, group)?;
     let Some(feature) = group.features.iter().find(|known| known.name == feature) else {
         if let Some(why) = project.left_out(&sample.feature) {
             bail!("feature {why}");

@@ -11,7 +11,7 @@ use crate::{output, places};
 
 /// Says what the store and the topics say; a running stream that can be asked says it itself.
 pub(crate) fn run(common: &Arguments, status: &Status) -> Result<ExitCode> {
-    let project = super::sound(common)?;
+    let project = super::deployed(common)?;
     let groups = super::stream::chosen(&project, &status.groups)?;
     let standing = super::block_on(async {
         #[cfg(feature = "kafka")]

@@ -8,17 +8,18 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use feat_compiler::plan::GroupPlan;
+use feat_registry::runs::Counts;
 use feat_store::{Store, view_id};
 use feat_streaming::{GroupReport, LogBatch, Options, Replay, run as run_log};
 use futures::{StreamExt, TryStreamExt};
-use indexmap::IndexMap;
 use serde_json::json;
 use tracing::Level;
 
 use crate::arguments::{Arguments, Stream};
 use crate::places::{self, Role};
 use crate::project::Project;
-use crate::{log, output};
+use crate::recorded::{self, Recorded};
+use crate::{log, output, registry};
 
 /// Entities in one commit of a replay: nobody waits for a replayed row, so commits may be large.
 pub(crate) const REPLAY_KEYS: usize = 4096;
@@ -39,6 +40,7 @@ pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
     let groups = chosen(&project, &stream.group)?;
     let workers = stream.workers.or_else(|| std::thread::available_parallelism().ok());
     let options = Options { workers: workers.map_or(1, usize::from), ..Options::default() };
+    let urn = format!("urn:feat:project:{}", registry::name(&project.site)?);
     let reports = super::block_on(async {
         // Before anything is held that a signal should not tear.
         #[cfg(feature = "kafka")]
@@ -49,17 +51,20 @@ pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
                 store.drop_view(&view_id(&group.name, group.version, &group.meaning)).await?;
             }
         }
+        if !stream.replay && cfg!(not(feature = "kafka")) {
+            bail!(
+                "this build has no Kafka client: build it with `cargo build --release --features kafka`, or \
+                 replay files with `feat stream --replay --until-end`"
+            );
+        }
+        let run = Recorded::begin(&project, "stream", &urn).await?;
         #[cfg(feature = "kafka")]
         if let Some(stop) = stop {
-            return live::run(&project, &store, &groups, &options, stream, stop).await;
+            let ended = live::run(&project, &store, &groups, &options, stream, stop).await;
+            return run.end(ended, told).await;
         }
-        if stream.replay {
-            return replay(&project, &store, &groups, &Options { chunk_keys: REPLAY_KEYS, ..options }).await;
-        }
-        bail!(
-            "this build has no Kafka client: build it with `cargo build --release --features kafka`, or replay \
-             files with `feat stream --replay --until-end`"
-        )
+        let options = Options { chunk_keys: REPLAY_KEYS, ..options };
+        run.end(replay(&project, &store, &groups, &options).await, told).await
     })?;
     if stream.json {
         output::json(&reports.iter().map(report_json).collect())?;
@@ -69,14 +74,18 @@ pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the registry keeps of a run.
+fn told(reports: &Vec<GroupReport>) -> (Counts, serde_json::Value) {
+    (recorded::of_streams(reports), reports.iter().map(report_json).collect())
+}
+
 /// The groups named, or every group over a streamed source.
 pub(super) fn chosen(project: &Project, names: &[String]) -> Result<Vec<Arc<GroupPlan>>> {
     if !names.is_empty() {
-        return names.iter().map(|name| super::group(project, name).cloned()).collect();
+        return names.iter().map(|name| super::group(project, name)).collect();
     }
-    let plans = &project.compiled.plans;
-    let groups: Vec<Arc<GroupPlan>> =
-        plans.groups.values().filter(|group| places::is_streamed(project, &group.source)).cloned().collect();
+    let mut groups = super::groups(project)?;
+    groups.retain(|group| places::is_streamed(project, &group.source));
     if groups.is_empty() {
         bail!(
             "no group reads a streamed source: name a file to replay in feat.toml\n  [sources.NAME]\n  replay = \"…\""
@@ -93,21 +102,29 @@ pub(crate) async fn replay(
     options: &Options,
 ) -> Result<Vec<GroupReport>> {
     let session = places::session(project)?;
-    let tables = places::tables(project, groups.iter().map(|group| &group.source), Role::Replay)?;
-    let mut by_source: IndexMap<_, Vec<Arc<GroupPlan>>> = IndexMap::new();
-    for group in groups {
-        by_source.entry(group.source.name.clone()).or_default().push(Arc::clone(group));
-    }
     let mut reports = Vec::new();
-    for groups in by_source.values() {
+    for groups in by_source(groups) {
+        let tables = places::tables(project, [&groups[0].source], Role::Replay)?;
         let log = log_of(&session, &groups[0], &tables);
         let bar = output::progress("streaming", 0);
         let report =
-            run_log(store, groups, &log, options, &|progress| bar.set_position(progress.records)).await?;
+            run_log(store, &groups, &log, options, &|progress| bar.set_position(progress.records)).await?;
         bar.finish_and_clear();
         reports.extend(report.groups);
     }
     Ok(reports)
+}
+
+/// Groups by their sources: those of one name that two revisions have are two.
+pub(super) fn by_source(groups: &[Arc<GroupPlan>]) -> Vec<Vec<Arc<GroupPlan>>> {
+    let mut found: Vec<Vec<Arc<GroupPlan>>> = Vec::new();
+    for group in groups {
+        match found.iter_mut().find(|of| Arc::ptr_eq(&of[0].source, &group.source)) {
+            Some(of) => of.push(Arc::clone(group)),
+            None => found.push(vec![Arc::clone(group)]),
+        }
+    }
+    found
 }
 
 /// The log that the file of a group's source is.

@@ -25,7 +25,7 @@ impl Topics {
     /// None where feat.toml does not say where Kafka is.
     pub(super) async fn of(project: &Project, groups: &[Arc<GroupPlan>]) -> Result<Self> {
         let mut ends = BTreeMap::new();
-        if project.config.kafka.is_empty() {
+        if project.site.config.kafka.is_empty() {
             return Ok(Self { ends, letters: None });
         }
         let settings = live::settings(project)?;

@@ -45,7 +45,9 @@ pub(super) async fn run(
     let mut reports = super::replay(project, store, &fixed, options).await?;
     let mut by_source: IndexMap<_, Vec<Arc<GroupPlan>>> = IndexMap::new();
     for group in &moving {
-        by_source.entry(group.source.root.clone()).or_default().push(Arc::clone(group));
+        // Two revisions may read one topic as other columns.
+        let topic = (group.source.root.clone(), Arc::clone(&group.source.schema));
+        by_source.entry(topic).or_default().push(Arc::clone(group));
     }
     if by_source.is_empty() {
         return Ok(reports);
@@ -192,7 +194,7 @@ pub(crate) fn topic(source: &SourcePlan) -> Result<&str> {
 
 /// Where a running stream can be asked: as the command says, or feat.toml.
 pub(crate) fn address(project: &Project, flag: Option<SocketAddr>) -> Result<Option<SocketAddr>> {
-    let said = || project.config.stream.metrics.as_deref();
+    let said = || project.site.config.stream.metrics.as_deref();
     match (flag, said()) {
         (Some(address), _) => Ok(Some(address)),
         (None, None) => Ok(None),
@@ -216,7 +218,7 @@ const LATE_LETTERS: &str = "late_letters";
 
 /// What `[kafka]` says of late rows.
 fn late_rows(project: &Project) -> Result<LateRows> {
-    match project.config.kafka.get(LATE_LETTERS) {
+    match project.site.config.kafka.get(LATE_LETTERS) {
         None | Some(toml::Value::Boolean(true)) => Ok(LateRows::Kept),
         Some(toml::Value::Boolean(false)) => Ok(LateRows::Counted),
         Some(other) => bail!("[kafka] {LATE_LETTERS} = {other} in feat.toml: write true or false"),
@@ -225,7 +227,7 @@ fn late_rows(project: &Project) -> Result<LateRows> {
 
 /// What `[kafka]` says of Kafka.
 pub(crate) fn settings(project: &Project) -> Result<Settings> {
-    let mut settings = project.config.kafka.clone();
+    let mut settings = project.site.config.kafka.clone();
     settings.remove(LATE_LETTERS);
     let mut text = |name: &str| match settings.remove(name) {
         None => Ok(None),

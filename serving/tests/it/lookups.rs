@@ -1,19 +1,15 @@
 //! What a lookup answers: values, statuses, instants and stamps.
 
-#![expect(clippy::unwrap_used, reason = "what a test's helper cannot do is a failure of the test")]
-
-mod lanes;
-
 use std::sync::Arc;
 
+use crate::lanes::{MINUTE, Net, minute, row, text};
 use arrow::array::{Float32Array, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use feat_kernel::time::Instant;
 use feat_kernel::value::Value;
 use feat_serving::{Inputs, LookupError, Status};
-use lanes::{MINUTE, Net, minute, row, text};
 
-const PARCELS: &[lanes::Parcel] = &[
+const PARCELS: &[crate::lanes::Parcel] = &[
     ("oslo", "rome", 5, 10.0, 0),
     ("oslo", "rome", 7, 20.0, 20),
     ("", "oslo", 1, 1.0, 21),
@@ -258,7 +254,7 @@ async fn a_group_that_was_never_streamed_says_what_to_do() {
 async fn what_is_asked_wrongly_is_named() {
     let net = Net::full(PARCELS).await;
     let error = net.catalog.service("quotas").unwrap_err().to_string();
-    assert!(error.contains("no service `quotas`") && error.contains("`net.quotes`"), "{error}");
+    assert!(error.contains("no service `quotas`") && error.contains("`net.quotes@1`"), "{error}");
     let service = net.catalog.service("quotes").unwrap();
     let error = Inputs::from_values(&service, &lane("oslo", "rome"), &[]).unwrap_err();
     assert!(error.to_string().contains("2 keys and 2 request inputs, found 2 and 0"), "{error}");
@@ -295,5 +291,5 @@ fn statuses_are_ordered_by_how_bad_they_are() {
     assert!(words.is_sorted());
     let words: Vec<&str> = words.iter().map(|status| status.as_str()).collect();
     assert_eq!(words, ["present", "empty", "absent", "no key", "overflow", "error"]);
-    assert_eq!(minute(1), Instant(lanes::START + MINUTE));
+    assert_eq!(minute(1), Instant(crate::lanes::START + MINUTE));
 }
