@@ -1,0 +1,1 @@
+"""The messages and stubs of `feat.v1`, generated from `proto/` by `python/generate`."""
