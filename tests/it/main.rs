@@ -19,6 +19,9 @@ mod delta;
 mod docs;
 #[cfg(feature = "engines")]
 #[cfg(test)]
+mod end_to_end;
+#[cfg(feature = "engines")]
+#[cfg(test)]
 mod feat;
 #[cfg(feature = "brokers")]
 #[cfg(test)]
@@ -46,6 +49,9 @@ mod registry;
 #[cfg(feature = "engines")]
 #[cfg(test)]
 mod serve;
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod server;
 #[cfg(feature = "engines")]
 #[cfg(test)]
 mod shares;

@@ -2,9 +2,6 @@
 //! those of `feat train`, and applies that change what is answered without a restart.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,44 +23,8 @@ use serde_json::Value as Json;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request};
 
-use crate::feat::{command, words};
-use crate::shop::{MINUTE, Order, SPEC, START, lines, orders, run, signal};
-
-/// A running `feat serve`, ended with this.
-struct Server {
-    process: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(folder: &Path, more: &str) -> Self {
-        let mut serve = command(folder, &words(&format!("serve --listen 127.0.0.1:0 {more}")));
-        let mut process =
-            serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary runs");
-        let said = BufReader::new(process.stdout.take().expect("it is ours")).lines().next();
-        let said = said.expect("it says where it listens").expect("text");
-        let address = said.strip_prefix("listening on ").unwrap_or_else(|| panic!("{said}")).to_owned();
-        Self { process, address }
-    }
-
-    async fn channel(&self) -> Channel {
-        Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
-    }
-
-    /// Asks it to stop; its exit code.
-    fn stop(mut self) -> Option<i32> {
-        signal(&self.process, "TERM");
-        self.process.wait().expect("it ends").code()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended before.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use crate::server::Server;
+use crate::shop::{MINUTE, Order, SPEC, START, lines, orders, run};
 
 fn project(orders: &[Order]) -> tempfile::TempDir {
     let place = tempfile::tempdir().expect("a folder");
