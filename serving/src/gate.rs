@@ -4,21 +4,27 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use feat_registry::{Actor, Registry};
 use http::{Request, Response};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
 use tonic::body::Body;
 use tower::{Layer, Service};
 use tracing::{debug, warn};
 
 use crate::auth::{Caller, Keys, Needs, needs, writes};
 use crate::current::Clock;
+use crate::deadline;
 use crate::error::ServeError;
 use crate::metrics::Metrics;
 
 /// More refusals than this wait to be entered in the audit log; further ones are counted only.
 const MOST_WAITING: usize = 1024;
+
+/// What is left of a deadline for the way back.
+const WAY_BACK: Duration = Duration::from_millis(2);
 
 /// Lets calls in.
 #[derive(Clone)]
@@ -133,22 +139,41 @@ where
                 under_way.end("8");
                 return Ok(tonic::Status::from(ServeError::Busy).into_http());
             };
-            let header = request.headers().get(http::header::AUTHORIZATION);
-            let header = header.and_then(|header| header.to_str().ok()).map(str::to_owned);
-            let caller = match gate.admitted(&path, header.as_deref()).await {
-                Ok(caller) => caller,
-                Err((caller, error)) => {
-                    debug!(path, caller = caller.name(), %error, "a call was refused");
-                    tell(&caller, &path, false, &error.to_string());
+            let within = deadline::of(request.headers());
+            let answered = async {
+                let header = request.headers().get(http::header::AUTHORIZATION);
+                let header = header.and_then(|header| header.to_str().ok()).map(str::to_owned);
+                let caller = match gate.admitted(&path, header.as_deref()).await {
+                    Ok(caller) => caller,
+                    Err((caller, error)) => {
+                        debug!(path, caller = caller.name(), %error, "a call was refused");
+                        tell(&caller, &path, false, &error.to_string());
+                        return Ok(Err(error));
+                    }
+                };
+                if writes(&path) && gate.keys.is_some() {
+                    tell(&caller, &path, true, "");
+                }
+                request.extensions_mut().insert(caller);
+                inner.call(request).await.map(Ok)
+            };
+            let answered = match within {
+                None => answered.await?,
+                // The transport would end it too, and call it cancelled.
+                Some(within) => match timeout(within.saturating_sub(WAY_BACK), answered).await {
+                    Ok(answered) => answered?,
+                    Err(_) => Err(ServeError::Late(format!(
+                        "the caller's deadline of {within:?} is over: the store, or the work behind the call, takes longer"
+                    ))),
+                },
+            };
+            let response = match answered {
+                Ok(response) => response,
+                Err(error) => {
                     under_way.end(&(error.code() as i32).to_string());
                     return Ok(refusal(&path, error));
                 }
             };
-            if writes(&path) && gate.keys.is_some() {
-                tell(&caller, &path, true, "");
-            }
-            request.extensions_mut().insert(caller);
-            let response = inner.call(request).await?;
             // Without trailers yet to come, the code stands among the headers.
             let code = response.headers().get("grpc-status").and_then(|code| code.to_str().ok());
             under_way.end(code.unwrap_or("0"));

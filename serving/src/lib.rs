@@ -17,6 +17,7 @@
 
 mod cell;
 mod convert;
+mod deadline;
 mod derive;
 mod entities;
 mod fetch;

@@ -61,6 +61,9 @@ mod shop;
 #[cfg(feature = "engines")]
 #[cfg(test)]
 mod status;
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod store_trouble;
 #[cfg(feature = "stores")]
 #[cfg(test)]
 mod stores;

@@ -30,6 +30,11 @@ impl Server {
         Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
     }
 
+    /// The id of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Asks it to stop; its exit code.
     pub(crate) fn stop(mut self) -> Option<i32> {
         signal(&self.process, "TERM");
