@@ -1,5 +1,6 @@
 //! A Delta table as it stood when it was opened.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ use crate::scan::{KNOWN, Order};
 pub(crate) struct DeltaVersion {
     table: DeltaTable,
     location: String,
+    /// Of an archive, the offsets before which records count, by partition; all without.
+    before: Option<BTreeMap<u32, u64>>,
 }
 
 impl DeltaVersion {
@@ -40,12 +43,17 @@ impl DeltaVersion {
         let table = opened.unwrap_or_else(|_| {
             Err(deltalake::DeltaTableError::Generic("the reader of its log stopped".to_owned()))
         });
-        Ok(Self { table: table.map_err(failed)?, location: location.clone() })
+        Ok(Self { table: table.map_err(failed)?, location: location.clone(), before: None })
     }
 
     /// The table that `table` is.
     pub(crate) fn of(table: DeltaTable, location: String) -> Self {
-        Self { table, location }
+        Self { table, location, before: None }
+    }
+
+    /// Leaves out the records of an archive at these offsets and behind them, by partition.
+    pub(crate) fn cut(&mut self, before: &BTreeMap<u32, u64>) {
+        self.before = Some(before.clone());
     }
 
     /// Whether a folder holds a Delta table.
@@ -72,6 +80,10 @@ impl DeltaVersion {
             snapshot.log_data().iter().map(|file| format!("{} {}\n", file.path(), file.size())).collect();
         files.sort_unstable();
         hasher.update(files.concat().as_bytes());
+        for (partition, offset) in self.before.iter().flatten() {
+            hasher.update(&partition.to_le_bytes());
+            hasher.update(&offset.to_le_bytes());
+        }
         Ok(())
     }
 
@@ -82,7 +94,7 @@ impl DeltaVersion {
         if !self.is_archive() {
             return Ok(frame);
         }
-        let mut frame = frame.filter(ident(recorded::FAULT).is_null())?;
+        let mut frame = self.readable(frame)?;
         if order == Order::File {
             frame = in_order(frame)?;
         }
@@ -92,6 +104,24 @@ impl DeltaVersion {
         let columns: Vec<_> = columns.filter(|name| !own.contains(&name.as_str())).map(ident).collect();
         let known = cast(ident(recorded::KNOWN), DataType::Int64).alias(KNOWN);
         Ok(frame.select(columns.into_iter().chain([known]).collect::<Vec<_>>())?)
+    }
+
+    /// Where each record of an archive that is a row stands and when it became known: partition, offset, clock.
+    pub(crate) async fn clocks(&self, context: &SessionContext) -> Result<DataFrame, BatchError> {
+        let columns = [recorded::PARTITION, recorded::OFFSET, recorded::KNOWN];
+        let frame = self.readable(self.frame(context).await?)?.select(columns.map(ident).to_vec())?;
+        Ok(frame.sort(columns[..2].iter().map(|column| ident(*column).sort(true, false)).collect())?)
+    }
+
+    /// The records of an archive that are rows, those before the cut.
+    fn readable(&self, frame: DataFrame) -> Result<DataFrame, BatchError> {
+        let frame = frame.filter(ident(recorded::FAULT).is_null())?;
+        let Some(before) = &self.before else { return Ok(frame) };
+        let earlier = before.iter().fold(lit(false), |any, (&partition, &next)| {
+            let of = ident(recorded::PARTITION).eq(lit(partition as i32));
+            any.or(of.and(ident(recorded::OFFSET).lt(lit(next as i64))))
+        });
+        Ok(frame.filter(earlier)?)
     }
 
     /// The records of an archive behind the offsets `from`, one a partition, in the order in which they became

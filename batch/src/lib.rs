@@ -14,6 +14,7 @@
 
 mod answers;
 mod archive;
+mod clocks;
 mod columns;
 mod counts;
 mod delta;
@@ -43,6 +44,7 @@ mod training_set;
 mod zip;
 
 pub use archive::{Archive, Held, Record, Records, Segment};
+pub use clocks::Clocks;
 pub use counts::Outcomes;
 pub use error::BatchError;
 pub use feat_compiler::prepare::Mode;

@@ -109,6 +109,17 @@ impl Table {
         self
     }
 
+    /// Only the records of an archive that lie before an offset: one a partition, none of partitions that
+    /// are not named. A file's rows are one partition, 0.
+    #[must_use]
+    pub fn before(mut self, positions: &BTreeMap<u32, u64>) -> Self {
+        match &mut self.rows {
+            Stored::Delta { version, .. } if version.is_archive() => version.cut(positions),
+            _ => self.prefix = Some(positions.get(&0).copied().unwrap_or_default()),
+        }
+        self
+    }
+
     /// Whether its rows are those of a log that says when each became known.
     pub(crate) fn is_archive(&self) -> bool {
         matches!(&self.rows, Stored::Delta { version, .. } if version.is_archive())

@@ -13,6 +13,7 @@
 //! Exit code 0: done; 1: the input or the world is wrong, and the message says what to do; 2: wrong
 //! usage.
 
+mod answers;
 mod arguments;
 mod command;
 #[cfg(feature = "kafka")]

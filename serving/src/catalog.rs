@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
 use feat_compiler::ir::QName;
 use feat_compiler::plan::{GroupPlan, Plans, ServicePlan, SourcePlan, StoredColumn};
+use feat_kernel::key;
 use feat_kernel::time::Instant;
 use feat_kernel::types::{Slot, Type};
 use feat_store::{Store, ViewId, view_id};
@@ -238,6 +240,19 @@ impl Catalog {
             answers.push(Answer::new(t, inputs.rows, &fetched, features));
         }
         Ok(answers)
+    }
+
+    /// For each group of `service`, the partition of each row's entity: none of a row without a key, or of a
+    /// group that was never read.
+    pub(crate) fn partitions(&self, service: &Service, inputs: &Inputs) -> Vec<Vec<Option<u32>>> {
+        let entities = service.entities(inputs);
+        let counts = self.partitions.read().unwrap_or_else(PoisonError::into_inner);
+        let of_group = |group: &Group| {
+            let count = counts.get(&group.view).copied();
+            let partition = |key: Option<&Bytes>| Some(key::partition(key?, count?));
+            entities[group.entities].of_rows().map(partition).collect()
+        };
+        service.groups.iter().map(of_group).collect()
     }
 
     async fn partitions_of(&self, group: &Group) -> Result<u32, LookupError> {

@@ -58,6 +58,11 @@ impl Entities {
         Self { keys, first, of: of.into(), plain }
     }
 
+    /// The key of each row; none where a key column is null.
+    pub(crate) fn of_rows(&self) -> impl Iterator<Item = Option<&Bytes>> {
+        self.of.iter().map(|place| place.map(|place| &self.keys[place as usize]))
+    }
+
     /// How many distinct ones.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()

@@ -25,6 +25,7 @@ mod gate;
 mod group;
 
 pub mod answer;
+pub mod answer_log;
 pub mod auth;
 pub mod catalog;
 pub mod current;
@@ -37,6 +38,7 @@ pub mod service;
 pub mod status;
 
 pub use answer::{Answer, FeatureAnswer, GroupStamp, PartitionStamp};
+pub use answer_log::{AnswerLog, Answered};
 pub use catalog::{Catalog, Service};
 pub use current::{Clock, Current};
 pub use error::{LookupError, ServeError};

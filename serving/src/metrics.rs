@@ -41,6 +41,7 @@ pub struct Metrics {
     values: Family<OfStatus, Counter>,
     swaps: Counter,
     unaudited: Counter,
+    unlogged: Counter,
 }
 
 impl Default for Metrics {
@@ -54,6 +55,7 @@ impl Default for Metrics {
             values: Family::default(),
             swaps: Counter::default(),
             unaudited: Counter::default(),
+            unlogged: Counter::default(),
             registry: Arc::default(),
         };
         registry.register(
@@ -79,6 +81,11 @@ impl Default for Metrics {
             "unaudited",
             "Refusals that were not entered in the audit log, since too many came at once",
             metrics.unaudited.clone(),
+        );
+        registry.register(
+            "unlogged",
+            "Answers of the sample that were not kept, since too many came at once",
+            metrics.unlogged.clone(),
         );
         Self { registry: Arc::new(registry), ..metrics }
     }
@@ -121,6 +128,10 @@ impl Metrics {
 
     pub(crate) fn swapped(&self) {
         self.swaps.inc();
+    }
+
+    pub(crate) fn unlogged(&self) {
+        self.unlogged.inc();
     }
 
     pub(crate) fn unaudited(&self) {

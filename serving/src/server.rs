@@ -15,6 +15,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::{Identity, Server as Transport, ServerTlsConfig};
 
+use crate::answer_log::AnswerLog;
 use crate::auth::Keys;
 use crate::current::{Clock, Current};
 use crate::error::ServeError;
@@ -86,6 +87,8 @@ pub struct Server {
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
     /// Where it counts.
     pub metrics: Metrics,
+    /// What takes a sample of what is answered.
+    pub answers: Option<Arc<AnswerLog>>,
 }
 
 impl Server {
@@ -121,6 +124,7 @@ impl Server {
             clock: Arc::clone(&self.clock),
             metrics: metrics.clone(),
             rows: self.limits.rows,
+            answers: self.answers,
         };
         let most = self.limits.message;
         let online = OnlineServiceServer::new(online)

@@ -60,6 +60,9 @@ mod shares;
 mod shop;
 #[cfg(feature = "engines")]
 #[cfg(test)]
+mod skew;
+#[cfg(feature = "engines")]
+#[cfg(test)]
 mod status;
 #[cfg(feature = "engines")]
 #[cfg(test)]

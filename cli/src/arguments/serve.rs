@@ -28,12 +28,26 @@ pub(crate) struct Serve {
     /// The most calls under way at once; further ones are refused.
     #[arg(long, value_name = "N", default_value_t = 1024)]
     pub(crate) calls: usize,
+    /// Keeps a sample of the answers below this folder, for `feat audit skew`.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) log_answers: Option<PathBuf>,
+    /// The share of the calls whose answers are kept, from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01, requires = "log_answers", value_parser = share)]
+    pub(crate) log_share: f64,
     /// How lines of the log look, on standard error.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log: Form,
     /// Logs what is refused, too. The environment's `FEAT_LOG` says it finer.
     #[arg(long)]
     pub(crate) verbose: bool,
+}
+
+/// A share of something.
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("a share is a number from 0 to 1, such as 0.01".to_owned()),
+    }
 }
 
 /// `feat key`
@@ -72,4 +86,22 @@ pub(crate) enum Audit {
         #[arg(long)]
         json: bool,
     },
+    /// Computes a sample of answers again, offline at their stamps, and tells how many values differ.
+    Skew(Skew),
+}
+
+/// `feat audit skew`
+#[derive(Debug, Args)]
+pub(crate) struct Skew {
+    /// The folder in which `feat serve --log-answers` kept them.
+    pub(crate) answers: PathBuf,
+    /// Only those of this service, `name` or `name@version`.
+    #[arg(long)]
+    pub(crate) service: Option<String>,
+    /// The most answers that are computed again, evenly chosen, of each version of a service.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) limit: usize,
+    /// Prints one JSON document on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

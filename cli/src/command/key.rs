@@ -58,9 +58,12 @@ pub(crate) fn run(common: &Arguments, what: &Key) -> Result<ExitCode> {
     })
 }
 
-/// Shows the audit log.
+/// Shows the audit log, or audits a sample of answers.
 pub(crate) fn audit(common: &Arguments, what: &Audit) -> Result<ExitCode> {
-    let Audit::Log { json } = what;
+    let json = match what {
+        Audit::Log { json } => json,
+        Audit::Skew(asked) => return super::skew::run(common, asked),
+    };
     let log = super::block_on(async { Ok(super::objects::existing(common).await?.audit_log().await?) })?;
     let decision = |allowed: bool| if allowed { "allowed" } else { "refused" };
     if *json {

@@ -25,6 +25,7 @@ mod reproduce;
 mod runs;
 mod sample;
 mod serve;
+mod skew;
 mod status;
 mod stream;
 mod test;

@@ -2,18 +2,23 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use feat_registry::Registry;
-use feat_serving::{Access, Catalog, Clock, Current, Limits, Metrics, Server, follow, server};
+use feat_serving::{Access, AnswerLog, Catalog, Clock, Current, Limits, Metrics, Server, follow, server};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tracing::{Level, info};
 
 use crate::arguments::Arguments;
 use crate::arguments::serve::Serve;
 use crate::project::Project;
 use crate::trainer::BatchTrainer;
-use crate::{log, output, places, registry, site};
+use crate::{answers, log, output, places, registry, site};
+
+/// How long the last answers of a sample may take to be written.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Answers until it is asked to stop, and then ends what is under way.
 pub(crate) fn run(common: &Arguments, asked: &Serve) -> Result<ExitCode> {
@@ -48,6 +53,15 @@ async fn serve(project: Arc<Project>, asked: &Serve) -> Result<ExitCode> {
     ));
     let listener = server::bind(asked.listen).await?;
     let address = listener.local_addr()?;
+    let (answers, keeping) = match &asked.log_answers {
+        Some(folder) => {
+            answers::make(folder)?;
+            let (to, sent) = mpsc::channel(answers::WAITING);
+            let keeping = tokio::spawn(answers::keep(folder.clone(), sent, Arc::clone(&clock)));
+            (Some(Arc::new(AnswerLog::new(asked.log_share, to))), Some(keeping))
+        }
+        None => (None, None),
+    };
     let trainer = BatchTrainer::new(&project, registry.clone(), Arc::clone(&clock));
     let server = Server {
         current,
@@ -59,6 +73,7 @@ async fn serve(project: Arc<Project>, asked: &Serve) -> Result<ExitCode> {
         access,
         identity: identity(asked)?,
         metrics,
+        answers,
     };
     output::line(format!("listening on {address}"));
     info!(%address, services = count, "lookups are answered");
@@ -71,6 +86,10 @@ async fn serve(project: Arc<Project>, asked: &Serve) -> Result<ExitCode> {
     };
     server.run(listener, stop).await?;
     following.abort();
+    if let Some(keeping) = keeping {
+        // A call that was not ended in time may hold its place still.
+        let _ended = tokio::time::timeout(LAST_ANSWERS, keeping).await;
+    }
     info!("stopped");
     Ok(ExitCode::SUCCESS)
 }

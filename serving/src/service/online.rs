@@ -9,6 +9,7 @@ use feat_proto::v1::online_service_server::OnlineService;
 use tonic::{Request, Response, Status};
 
 use crate::answer::Answer;
+use crate::answer_log::AnswerLog;
 use crate::catalog::{Catalog, Service};
 use crate::convert::{self, Asked, Form};
 use crate::current::{Clock, Current};
@@ -30,6 +31,8 @@ pub(crate) struct Online {
     pub(crate) metrics: Metrics,
     /// The most rows of a call.
     pub(crate) rows: usize,
+    /// What takes a sample of the answers.
+    pub(crate) answers: Option<Arc<AnswerLog>>,
 }
 
 #[tonic::async_trait]
@@ -98,6 +101,11 @@ impl Online {
         let answers = tokio::time::timeout(LONGEST + wait, self.waited(&catalog, &pairs, at, wait)).await;
         let late = |_| ServeError::Late(format!("the online store did not answer within {LONGEST:?}"));
         let answers = answers.map_err(late)??;
+        if let Some(log) = self.answers.as_ref().filter(|log| log.takes()) {
+            for ((service, inputs), answer) in pairs.iter().zip(&answers) {
+                log.keep(&catalog, service, inputs, answer, &self.metrics);
+            }
+        }
         Ok((services, answers))
     }
 

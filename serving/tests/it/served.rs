@@ -63,6 +63,7 @@ impl Served {
             access,
             identity: None,
             metrics: metrics.clone(),
+            answers: None,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(async move {
