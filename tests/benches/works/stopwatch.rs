@@ -31,9 +31,14 @@ pub(crate) fn cpu_since(used: Duration) -> Duration {
     cpu().saturating_sub(used)
 }
 
-/// CPU time of this process so far, in the hundredths of a second that Linux counts; zero elsewhere.
+/// CPU time of this process so far, as [`cpu_of`].
 pub(crate) fn cpu() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    cpu_of("self")
+}
+
+/// CPU time of a process so far, in the hundredths of a second that Linux counts; zero elsewhere.
+pub(crate) fn cpu_of(process: &str) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // The name in brackets may hold spaces; user and system time are fields 14 and 15.
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
     let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
