@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ use crate::metrics::Metrics;
 use crate::service::online::Online;
 use crate::service::registry::Registrar;
 use crate::service::training::{Trainer, Training};
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The text form of `OpenMetrics`, which Prometheus reads.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -98,8 +101,18 @@ impl Server {
     pub async fn run(
         self,
         listener: TcpListener,
-        stop: impl Future<Output = ()> + Send,
+        stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
+        self.serve(listener, Box::pin(stop)).await
+    }
+
+    /// [`Server::run`]. Boxed, and of no type of the caller's, so that what answers is compiled here, for
+    /// speed, and not in the caller's crate.
+    fn serve(self, listener: TcpListener, stop: Boxed<()>) -> Boxed<Result<(), ServeError>> {
+        Box::pin(self.answer(listener, stop))
+    }
+
+    async fn answer(self, listener: TcpListener, stop: Boxed<()>) -> Result<(), ServeError> {
         let keys = match (self.access, &self.registry) {
             (Access::Open, _) => None,
             (Access::Keys, Some(registry)) => Some(Keys::new(registry.clone(), Arc::clone(&self.clock))),
