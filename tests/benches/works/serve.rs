@@ -80,11 +80,14 @@ impl Server {
     }
 }
 
-/// Measures; `words` are services, if not all are to be measured, and other binaries of feat, which are
-/// measured on the Redis.
+/// Measures; `words` are services and numbers of entities, if not all are to be measured, and other binaries
+/// of feat, which are measured on the Redis.
 pub(crate) async fn measure(words: &[String]) -> Result<()> {
-    let (others, services): (Vec<&String>, Vec<&String>) =
+    let (others, words): (Vec<&String>, Vec<&String>) =
         words.iter().partition(|word| Path::new(word).is_file());
+    let (numbers, services): (Vec<&String>, Vec<&String>) =
+        words.into_iter().partition(|word| word.parse::<usize>().is_ok());
+    let wanted = |among: &[&String], word: &str| among.is_empty() || among.iter().any(|one| *one == word);
     let place = tempfile::tempdir().map_err(text)?;
     let redis = RedisServer::start(&[]);
     site::write_data(place.path())?;
@@ -98,7 +101,8 @@ pub(crate) async fn measure(words: &[String]) -> Result<()> {
         vec![Server::feat("feat, Redis", &binary, &shared), Server::feat("feat, embedded", &binary, &own)];
     for other in others {
         let other = PathBuf::from(other).canonicalize().map_err(text)?;
-        feats.push(Server::feat("other feat, Redis", &other, &shared));
+        let name = format!("{}, Redis", other.file_name().unwrap_or_default().display());
+        feats.push(Server::feat(&name, &other, &shared));
     }
     let answer = place.path().join("answer");
     for server in &feats {
@@ -119,10 +123,8 @@ pub(crate) async fn measure(words: &[String]) -> Result<()> {
     let (echo, values) = (bare("echo", "echo"), bare("packed GET, values alone", "values"));
 
     let redis = redis.process().ok_or("the Redis has ended")?;
-    for work in
-        WORKS.iter().filter(|work| services.is_empty() || services.contains(&&work.service.to_owned()))
-    {
-        for &entities in work.entities {
+    for work in WORKS.iter().filter(|work| wanted(&services, work.service)) {
+        for &entities in work.entities.iter().filter(|entities| wanted(&numbers, &entities.to_string())) {
             println!("\n{entities} {}, {}\n", if entities == 1 { "entity" } else { "entities" }, work.title);
             println!(
                 "| in flight | who | p50 ms | p99 ms | p99.9 ms | requests/s | server µs | Redis µs | CPU | p50 | rate |"
