@@ -23,7 +23,7 @@ use arrow::array::{
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
-use feat_kernel::types::Slot;
+use feat_kernel::types::{Slot, Type};
 
 use crate::ir::{Expr, ExprKind};
 
@@ -51,8 +51,15 @@ struct Step {
     schema: SchemaRef,
     /// Earlier steps that it reads: where they err, so does it.
     reads: Vec<usize>,
-    /// The input or step that it merely repeats.
-    same_as: Option<usize>,
+    /// What it merely repeats.
+    repeats: Option<Repeated>,
+}
+
+/// An input (first) or step (behind them), or a field of its struct.
+#[derive(Clone, Copy)]
+struct Repeated {
+    place: usize,
+    field: Option<usize>,
 }
 
 /// The columns of a batch of expressions, in their order.
@@ -111,10 +118,7 @@ impl Evaluator {
             let schema = Arc::new(Schema::new(schema));
             let local: BTreeMap<&str, usize> =
                 needs.iter().enumerate().map(|(local, &at)| (fields[at].0.as_str(), local)).collect();
-            let same_as = match &expr.kind {
-                ExprKind::Column(column) => names.get(column).copied(),
-                _ => None,
-            };
+            let repeats = repeated(expr, &names);
             let reads = needs.iter().filter_map(|&at| at.checked_sub(inputs.len())).collect();
             let physical = build::physical(expr, &schema, &local);
             names.insert(name.clone(), fields.len());
@@ -126,7 +130,7 @@ impl Evaluator {
                 needs,
                 schema,
                 reads,
-                same_as,
+                repeats,
             });
         }
         let inputs: Vec<_> = inputs.into_iter().map(|(name, slot)| (name, slot.ty.arrow())).collect();
@@ -142,6 +146,13 @@ impl Evaluator {
     /// The names and slots of the expressions, in their order.
     pub fn outputs(&self) -> impl Iterator<Item = (&str, &Slot)> {
         self.inner.steps.iter().map(|step| (step.name.as_str(), &step.slot))
+    }
+
+    /// The input that expression `at` merely repeats, or the struct and the place of the field in it that it
+    /// is; `None` of any other expression.
+    pub fn repeats(&self, at: usize) -> Option<(&str, Option<usize>)> {
+        let Repeated { place, field } = self.inner.steps[at].repeats?;
+        self.inner.inputs.get(place).map(|(name, _)| (name.as_str(), field))
     }
 
     /// How many expressions there are.
@@ -181,8 +192,12 @@ impl Evaluator {
                 step.reads.iter().filter_map(|&read| errors[read].as_ref()).fold(None, |all, one| {
                     Some(all.map_or_else(|| one.clone(), |all: BooleanBuffer| &all | one))
                 });
-            let (column, own) = match step.same_as {
-                Some(place) => (Arc::clone(&columns[place]), None),
+            let (column, own) = match step.repeats {
+                Some(Repeated { place, field: None }) => (Arc::clone(&columns[place]), None),
+                Some(Repeated { place, field: Some(field) }) => {
+                    let column = nested::part(&columns[place], field);
+                    (column.expect("invariant: a field is as long as its struct"), None)
+                }
                 None => evaluate_step(step, &needed(step, &columns, rows)),
             };
             let erred = match (inherited, own) {
@@ -222,6 +237,21 @@ impl Evaluator {
             .collect();
         *self.inner.places.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&found);
         found
+    }
+}
+
+/// What `expr` merely repeats of what `names` finds.
+fn repeated(expr: &Expr, names: &BTreeMap<String, usize>) -> Option<Repeated> {
+    match &expr.kind {
+        ExprKind::Column(column) => Some(Repeated { place: *names.get(column)?, field: None }),
+        ExprKind::Field(of, name) => {
+            let (ExprKind::Column(column), Type::Struct(fields)) = (&of.kind, &of.slot.ty) else {
+                return None;
+            };
+            let field = fields.iter().position(|(field, slot)| field == name && slot.ty == expr.slot.ty)?;
+            Some(Repeated { place: *names.get(column)?, field: Some(field) })
+        }
+        _ => None,
     }
 }
 

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
 use feat_compiler::plan::{MeaningHash, SelectedPlan};
-use feat_kernel::column;
 use feat_kernel::layout::Marker;
 use feat_kernel::time::Instant;
-use feat_kernel::types::Slot;
 use feat_kernel::value::Value;
 
 use crate::fetch::Fetched;
 use crate::group::Served;
 use crate::status::Status;
+use crate::values::Values;
 
 /// What a lookup answers: values, how each came to be, and from what.
 #[derive(Clone, Debug)]
@@ -37,16 +36,12 @@ pub struct Answer {
 /// One feature of an answer.
 #[derive(Clone, Debug)]
 pub struct FeatureAnswer {
-    /// Its name: the alias, or `group.feature`.
-    pub name: String,
-    /// Its column's name: the alias, or `group__feature`.
-    pub column: String,
-    /// Its type.
-    pub slot: Slot,
+    /// Its name, its column and its type.
+    pub selected: Arc<SelectedPlan>,
     /// One value a row.
-    pub values: ArrayRef,
+    pub(crate) values: Values,
     /// One status a row.
-    pub statuses: Vec<Status>,
+    pub statuses: Arc<[Status]>,
     /// One a row: when what is kept of the entity changed last, of a derived feature the oldest among those
     /// it reads; [`Instant::MAX`] where nothing is kept.
     pub changed: Arc<[Instant]>,
@@ -90,7 +85,7 @@ impl Answer {
         t: Instant,
         rows: usize,
         fetched: &Fetched,
-        features: impl Iterator<Item = (&'a SelectedPlan, Served)>,
+        features: impl Iterator<Item = (&'a Arc<SelectedPlan>, Served)>,
     ) -> Self {
         let markers = fetched.markers.iter().flat_map(|(_, markers)| markers.values());
         let complete_to = markers.map(Marker::complete_to).min().unwrap_or(Instant::MAX);
@@ -108,9 +103,7 @@ impl Answer {
         });
         let stamp = stamp.collect();
         let features = features.map(|(selected, Served { values, statuses, changed })| FeatureAnswer {
-            name: selected.name.clone(),
-            column: selected.column.clone(),
-            slot: selected.slot.clone(),
+            selected: Arc::clone(selected),
             values,
             statuses,
             changed,
@@ -121,12 +114,13 @@ impl Answer {
 
     /// The values as a batch: one row a row asked for, one nullable column a feature.
     pub fn batch(&self) -> RecordBatch {
+        let columns: Vec<ArrayRef> = self.features.iter().map(FeatureAnswer::column).collect();
         let fields: Vec<Field> = self
             .features
             .iter()
-            .map(|feature| Field::new(&feature.column, feature.values.data_type().clone(), true))
+            .zip(&columns)
+            .map(|(feature, column)| Field::new(&feature.selected.column, column.data_type().clone(), true))
             .collect();
-        let columns = self.features.iter().map(|feature| Arc::clone(&feature.values)).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
             .expect("invariant: a feature has a value a row")
@@ -136,6 +130,11 @@ impl Answer {
 impl FeatureAnswer {
     /// The value of row `row` and how it came to be.
     pub fn at(&self, row: usize) -> (Value, Status) {
-        (column::value(&self.values, &self.slot.ty, row), self.statuses[row])
+        (self.values.get(&self.selected.slot.ty, row), self.statuses[row])
+    }
+
+    /// The values as a column of the Arrow type of its type.
+    pub fn column(&self) -> ArrayRef {
+        self.values.column(&self.selected.slot.ty)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use feat_compiler::ir::QName;
-use feat_compiler::plan::{GroupPlan, Plans, ServicePlan, SourcePlan, StoredColumn};
+use feat_compiler::plan::{GroupPlan, Plans, SelectedPlan, ServicePlan, SourcePlan, StoredColumn};
 use feat_kernel::key;
 use feat_kernel::time::Instant;
 use feat_kernel::types::{Slot, Type};
@@ -16,7 +16,7 @@ use crate::derive::Derived;
 use crate::entities::Entities;
 use crate::error::LookupError;
 use crate::fetch::{Fetched, Wanted, fetch};
-use crate::group::{Served, evaluate};
+use crate::group::{Repeated, Served, evaluate, repeated};
 use crate::inputs::Inputs;
 
 /// The services of a project over a store. Cheap to share; lookups do not wait for each other.
@@ -46,8 +46,10 @@ pub struct Service {
     keys: Vec<Vec<usize>>,
     pub(crate) groups: Vec<Group>,
     derived: Vec<Derived>,
-    /// For each selected feature its place among those of all groups, derived ones behind.
-    selected: Vec<usize>,
+    /// The types of the features of all groups, derived ones behind.
+    types: Vec<Type>,
+    /// The selected features, each with its place among those.
+    selected: Vec<(Arc<SelectedPlan>, usize)>,
 }
 
 /// A group of a service.
@@ -59,6 +61,8 @@ pub(crate) struct Group {
     pub(crate) entities: usize,
     /// The key columns that its expressions read: name, place among the service's keys.
     pub(crate) key_columns: Vec<(String, usize)>,
+    /// What its features repeat, if they compute nothing.
+    pub(crate) repeated: Option<Vec<Repeated>>,
 }
 
 impl Service {
@@ -103,19 +107,23 @@ impl Service {
             let key_columns =
                 named.filter(|(name, _)| group.evaluator.inputs().any(|input| input == name)).collect();
             let view = view_id(&group.name, group.version, &group.meaning);
-            groups.push(Group { plan: Arc::clone(group), view, entities, key_columns });
+            let repeated = repeated(group);
+            groups.push(Group { plan: Arc::clone(group), view, entities, key_columns, repeated });
             for feature in &group.features {
                 places.insert(format!("{}.{}", used.prefix, feature.name), places.len());
             }
         }
         let derived = plan.derived.iter().map(|used| Derived::new(plan, used, &mut places)).collect();
         let selected = plan.selected.iter().map(|one| {
-            *places
-                .get(&one.feature)
-                .unwrap_or_else(|| panic!("invariant: `{}` is of a group here", one.feature))
+            let place = places.get(&one.feature);
+            let place = place.unwrap_or_else(|| panic!("invariant: `{}` is of a group here", one.feature));
+            (Arc::new(one.clone()), *place)
         });
         let selected = selected.collect();
-        Self { inputs: inputs(plan), plan: Arc::clone(plan), keys, groups, derived, selected }
+        let features = plan.groups.iter().flat_map(|used| &used.group.features);
+        let features = features.chain(plan.derived.iter().flat_map(|used| &used.derived.features));
+        let types = features.map(|feature| feature.slot.ty.clone()).collect();
+        Self { inputs: inputs(plan), plan: Arc::clone(plan), keys, groups, derived, types, selected }
     }
 }
 
@@ -233,10 +241,9 @@ impl Catalog {
                 evaluate(group, &entities[group.entities], inputs, blobs, t, &mut served);
             }
             for derived in &service.derived {
-                derived.evaluate(inputs, t, &mut served);
+                derived.evaluate(inputs, t, &service.types, &mut served);
             }
-            let features = service.plan.selected.iter().zip(&service.selected);
-            let features = features.map(|(one, &at)| (one, served[at].clone()));
+            let features = service.selected.iter().map(|(one, at)| (one, served[*at].clone()));
             answers.push(Answer::new(t, inputs.rows, &fetched, features));
         }
         Ok(answers)

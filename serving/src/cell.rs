@@ -24,7 +24,8 @@ impl Cells {
     pub(crate) fn new(array: &ArrayRef, ty: &Type) -> Self {
         match ty {
             Type::Bool => Self::Bool(array.as_boolean().clone()),
-            Type::Int | Type::Timestamp | Type::Duration => Self::Int(column::int64(array)),
+            Type::Int => Self::Int(array.as_primitive().clone()),
+            Type::Timestamp | Type::Duration => Self::Int(column::int64(array)),
             Type::Date => Self::Date(array.as_primitive().clone()),
             Type::Decimal(..) => Self::Decimal(array.as_primitive().clone()),
             Type::String | Type::Enum(_) => Self::Str(array.as_string().clone()),

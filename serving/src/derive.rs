@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use feat_compiler::plan::{DerivedPlan, DerivedUse, ServicePlan};
 use feat_kernel::time::Instant;
+use feat_kernel::types::Type;
 
 use crate::group::{Columns, NEVER, Served, instants};
 use crate::inputs::Inputs;
 use crate::status::Status;
+use crate::values::Values;
 
 /// A derived group of a service, with every column it reads found.
 #[derive(Debug)]
@@ -55,12 +57,13 @@ impl Derived {
         Self { plan, columns, inputs }
     }
 
-    /// Appends the group's features at `t` to `served`, in the group's order.
-    pub(crate) fn evaluate(&self, inputs: &Inputs, t: Instant, served: &mut Vec<Served>) {
+    /// Appends the group's features at `t` to `served`, in the group's order; `types` are those of what is
+    /// served.
+    pub(crate) fn evaluate(&self, inputs: &Inputs, t: Instant, types: &[Type], served: &mut Vec<Served>) {
         let mut columns = Columns::new(inputs.rows);
         for (name, origin) in &self.columns {
             let column = match *origin {
-                Origin::Feature(at) => served[at].values.clone(),
+                Origin::Feature(at) => served[at].values.column(&types[at]),
                 Origin::Request(at) => inputs.requests[at].clone(),
                 Origin::Key(at) => inputs.keys[at].clone(),
                 Origin::AsOf => instants(t, inputs.rows),
@@ -80,7 +83,7 @@ impl Derived {
                 let oldest = |row| made_of.iter().map(|&input| served[input].changed[row]).min();
                 (0..inputs.rows).map(|row| oldest(row).unwrap_or(NEVER)).collect()
             };
-            served.push(Served { values: Arc::clone(values), statuses, changed });
+            served.push(Served { values: Values::Column(Arc::clone(values)), statuses, changed });
         }
     }
 }

@@ -21,8 +21,8 @@ pub(crate) struct Entities {
     pub(crate) keys: Vec<Bytes>,
     /// A row that names each.
     first: Vec<u32>,
-    /// For each row its entity; null where a key column is.
-    of: UInt32Array,
+    /// For each row its entity; none where a key column is null.
+    of: Vec<Option<u32>>,
     /// Whether entity and row are the same number.
     plain: bool,
 }
@@ -55,7 +55,7 @@ impl Entities {
             of.push(Some(place));
         }
         let plain = keys.len() == rows;
-        Self { keys, first, of: of.into(), plain }
+        Self { keys, first, of, plain }
     }
 
     /// The key of each row; none where a key column is null.
@@ -82,7 +82,8 @@ impl Entities {
         if self.plain {
             return column.clone();
         }
-        take(column, &self.of, None).expect("invariant: a row names an entity of its own request")
+        take(column, &UInt32Array::from(self.of.clone()), None)
+            .expect("invariant: a row names an entity of its own request")
     }
 
     /// The same of instants.
@@ -90,16 +91,24 @@ impl Entities {
         if self.plain {
             return instants.into();
         }
-        let instant = |place: Option<u32>| place.map_or(NEVER, |place| instants[place as usize]);
-        self.of.iter().map(instant).collect()
+        self.of().map(|place| place.map_or(NEVER, |place| instants[place])).collect()
     }
 
     /// The same of statuses.
-    pub(crate) fn scatter_statuses(&self, statuses: Vec<Status>) -> Vec<Status> {
+    pub(crate) fn scatter_statuses(&self, statuses: Vec<Status>) -> Arc<[Status]> {
         if self.plain {
-            return statuses;
+            return statuses.into();
         }
-        let status = |place: Option<u32>| place.map_or(Status::NoKey, |place| statuses[place as usize]);
-        self.of.iter().map(status).collect()
+        self.of().map(|place| place.map_or(Status::NoKey, |place| statuses[place])).collect()
+    }
+
+    /// How many rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.of.len()
+    }
+
+    /// The entity of each row; none where there is no key.
+    pub(crate) fn of(&self) -> impl Iterator<Item = Option<usize>> {
+        self.of.iter().map(|place| place.map(|place| place as usize))
     }
 }

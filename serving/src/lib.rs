@@ -23,6 +23,7 @@ mod entities;
 mod fetch;
 mod gate;
 mod group;
+mod values;
 
 pub mod answer;
 pub mod answer_log;

@@ -116,7 +116,7 @@ impl Metrics {
         self.lookup_seconds.observe(took.as_secs_f64());
         let mut counts = [0_u64; Status::ALL.len()];
         for answer in answers {
-            for status in answer.features.iter().flat_map(|feature| &feature.statuses) {
+            for status in answer.features.iter().flat_map(|feature| &*feature.statuses) {
                 counts[*status as usize] += 1;
             }
         }

@@ -220,7 +220,7 @@ async fn compare_group(
     for (keys, answer) in asked {
         for (at, feature) in answer.features.iter().enumerate() {
             let offline = offline.column(at).slice(first, keys.num_rows());
-            found += compare(&feature.slot.ty, &feature.values, &offline);
+            found += compare(&feature.selected.slot.ty, &feature.column(), &offline);
         }
         first += keys.num_rows();
     }

@@ -80,8 +80,8 @@ pub(crate) fn answer_json(answer: &Answer) -> Json {
         .iter()
         .map(|feature| {
             let (value, status) = feature.at(0);
-            let value = text::json_of(&value, &feature.slot.ty);
-            (feature.name.clone(), json!({ "value": value, "status": status.to_string() }))
+            let value = text::json_of(&value, &feature.selected.slot.ty);
+            (feature.selected.name.clone(), json!({ "value": value, "status": status.to_string() }))
         })
         .collect();
     let stamp: serde_json::Map<String, Json> = answer
@@ -111,7 +111,11 @@ fn answer_text(answer: &Answer) -> String {
         .iter()
         .map(|feature| {
             let (value, status) = feature.at(0);
-            vec![feature.name.clone(), text::shown(&value, &feature.slot.ty), status.to_string()]
+            vec![
+                feature.selected.name.clone(),
+                text::shown(&value, &feature.selected.slot.ty),
+                status.to_string(),
+            ]
         })
         .collect();
     let complete = if answer.complete { "complete" } else { "not complete" };

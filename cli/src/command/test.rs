@@ -22,7 +22,7 @@ use feat_kernel::column;
 use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::Type;
 use feat_kernel::value::Value;
-use feat_serving::{Catalog, Inputs};
+use feat_serving::{Catalog, FeatureAnswer, Inputs};
 use feat_store::{MemoryStore, Store};
 use feat_streaming::{LogBatch, Options, Replay, run as run_log};
 use futures::TryStreamExt;
@@ -197,7 +197,7 @@ async fn online(
     let service = catalog.service(&service.name.to_string())?;
     let inputs = Inputs::from_batch(&service, inputs, "the test")?;
     let answer = catalog.lookup(&service, &inputs, Some(t), Instant::MIN).await?;
-    Ok(answer.features.into_iter().map(|feature| feature.values).collect())
+    Ok(answer.features.iter().map(FeatureAnswer::column).collect())
 }
 
 /// The records that count by `t`, one a batch, each at its clock.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StructArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::Fields;
+use arrow::error::ArrowError;
 use feat_kernel::column;
 use feat_kernel::types::{Slot, Type};
 use feat_kernel::value::Value;
@@ -16,15 +17,17 @@ pub(super) fn field(ty: &Type, name: &str) -> Box<Columns> {
     let Type::Struct(fields) = ty else { panic!("invariant: a field of a struct, found {ty}") };
     let place = fields.iter().position(|(field, _)| field == name);
     let place = place.unwrap_or_else(|| panic!("invariant: {ty} has a field `{name}`"));
-    Box::new(move |ops, rows| {
-        let array = ops[0].expand(rows)?;
-        let column = array.as_struct().column(place);
-        match array.nulls() {
-            // A field below a null struct holds whatever was there.
-            Some(nulls) => Ok(arrow::compute::nullif(column, &BooleanArray::new(!nulls.inner(), None))?),
-            None => Ok(Arc::clone(column)),
-        }
-    })
+    Box::new(move |ops, rows| Ok(part(&ops[0].expand(rows)?, place)?))
+}
+
+/// The field at `place` of a column of structs.
+pub(super) fn part(array: &ArrayRef, place: usize) -> Result<ArrayRef, ArrowError> {
+    let column = array.as_struct().column(place);
+    match array.nulls() {
+        // A field below a null struct holds whatever was there.
+        Some(nulls) => arrow::compute::nullif(column, &BooleanArray::new(!nulls.inner(), None)),
+        None => Ok(Arc::clone(column)),
+    }
 }
 
 /// `struct { a: 1 }`

@@ -2,17 +2,20 @@
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Date32Type, Float64Type, Int64Type};
+use feat_compiler::plan::SelectedPlan;
 use feat_kernel::column;
 use feat_kernel::time::Instant;
 use feat_kernel::types::{Slot, Type};
+use feat_kernel::value::Value;
 use feat_proto::v1;
-use feat_proto::v1::column::Values;
+use feat_proto::v1::column::Values as Kinds;
 
-use super::value::{cell, decimals};
+use super::value::{cell, decimals, digits, message};
 use super::{status, timestamp};
 use crate::answer::{Answer, FeatureAnswer, GroupStamp};
 use crate::catalog::Service;
 use crate::group::NEVER;
+use crate::values::Values;
 
 /// In which form values are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +29,7 @@ pub(crate) enum Form {
 /// The features of a service, as answers list them.
 pub(crate) fn features(service: &Service) -> Vec<v1::Feature> {
     let plan = service.plan();
-    let feature = |selected: &feat_compiler::plan::SelectedPlan| v1::Feature {
+    let feature = |selected: &SelectedPlan| v1::Feature {
         service: plan.name.to_string(),
         service_version: plan.version,
         name: selected.name.clone(),
@@ -98,49 +101,94 @@ fn age(changed: Instant, at: Instant) -> Option<i64> {
 }
 
 fn one(feature: &FeatureAnswer, row: usize, at: Instant) -> v1::FeatureValue {
+    let ty = &feature.selected.slot.ty;
+    let value = match &feature.values {
+        Values::Column(column) => cell(column, ty, row),
+        Values::Plain { all, skipped, .. } => message(&all[skipped + row], ty),
+    };
     v1::FeatureValue {
-        value: Some(cell(&feature.values, &feature.slot.ty, row)),
+        value: Some(value),
         status: status(feature.statuses[row]).into(),
         age: age(feature.changed[row], at),
     }
 }
 
 fn column_of(feature: &FeatureAnswer, at: Instant) -> v1::FeatureColumn {
+    let SelectedPlan { name, slot, .. } = &*feature.selected;
+    let values = match &feature.values {
+        Values::Column(column) => typed(name, column, slot),
+        Values::Plain { all, skipped, rows } => plain(name, &all[*skipped..skipped + rows], &slot.ty),
+    };
     v1::FeatureColumn {
-        values: Some(typed(&feature.name, &feature.values, &feature.slot)),
+        values: Some(values),
         statuses: feature.statuses.iter().map(|one| status(*one).into()).collect(),
         ages: feature.changed.iter().map(|changed| age(*changed, at).unwrap_or(-1)).collect(),
     }
 }
 
+/// Values in the typed form of their type, which is none that is made of others.
+fn plain(name: &str, values: &[Value], ty: &Type) -> v1::Column {
+    let nulls = values.iter().enumerate().filter(|(_, value)| value.is_null());
+    let nulls = nulls.map(|(row, _)| row as u32).collect();
+    let typed = match ty {
+        Type::Bool => Kinds::Bools(v1::Bools {
+            values: values.iter().map(|x| matches!(x, Value::Bool(true))).collect(),
+        }),
+        Type::Float => {
+            let float = |value: &Value| if let Value::Float(x) = value { *x } else { 0.0 };
+            Kinds::Floats(v1::Floats { values: values.iter().map(float).collect() })
+        }
+        Type::String | Type::Enum(_) => {
+            let text = |value: &Value| if let Value::Str(x) = value { x.to_string() } else { String::new() };
+            Kinds::Strings(v1::Strings { values: values.iter().map(text).collect() })
+        }
+        Type::Decimal(_, scale) => {
+            let text = |value: &Value| {
+                if let Value::Decimal(x) = value { digits(*x, *scale) } else { String::new() }
+            };
+            Kinds::Strings(v1::Strings { values: values.iter().map(text).collect() })
+        }
+        Type::Bytes => {
+            let bytes = |value: &Value| if let Value::Bytes(x) = value { x.to_vec() } else { Vec::new() };
+            Kinds::Blobs(v1::Blobs { values: values.iter().map(bytes).collect() })
+        }
+        // Whole numbers, and what is counted in days or microseconds.
+        _ => {
+            let int = |value: &Value| if let Value::Int(x) = value { *x } else { 0 };
+            Kinds::Ints(v1::Ints { values: values.iter().map(int).collect() })
+        }
+    };
+    v1::Column { name: name.to_owned(), values: Some(typed), nulls }
+}
+
 /// A column in the typed form of its type.
 fn typed(name: &str, array: &dyn Array, Slot { ty, .. }: &Slot) -> v1::Column {
     let values = match ty {
-        Type::Bool => Values::Bools(v1::Bools {
+        Type::Bool => Kinds::Bools(v1::Bools {
             values: array.as_boolean().iter().map(Option::unwrap_or_default).collect(),
         }),
-        Type::Int => Values::Ints(v1::Ints {
+        Type::Int => Kinds::Ints(v1::Ints {
             values: array.as_primitive::<Int64Type>().iter().map(Option::unwrap_or_default).collect(),
         }),
-        Type::Timestamp | Type::Duration => Values::Ints(v1::Ints {
+        Type::Timestamp | Type::Duration => Kinds::Ints(v1::Ints {
             values: column::int64(array).iter().map(Option::unwrap_or_default).collect(),
         }),
         Type::Date => {
             let days = array.as_primitive::<Date32Type>().iter();
-            Values::Ints(v1::Ints { values: days.map(|day| i64::from(day.unwrap_or_default())).collect() })
+            Kinds::Ints(v1::Ints { values: days.map(|day| i64::from(day.unwrap_or_default())).collect() })
         }
-        Type::Float => Values::Floats(v1::Floats {
+        Type::Float => Kinds::Floats(v1::Floats {
             values: array.as_primitive::<Float64Type>().iter().map(Option::unwrap_or_default).collect(),
         }),
-        Type::String | Type::Enum(_) => Values::Strings(v1::Strings {
+        Type::String | Type::Enum(_) => Kinds::Strings(v1::Strings {
             values: array.as_string::<i32>().iter().map(|text| text.unwrap_or_default().to_owned()).collect(),
         }),
-        Type::Decimal(_, scale) => Values::Strings(v1::Strings { values: decimals(array, *scale) }),
-        Type::Bytes => Values::Blobs(v1::Blobs {
+        Type::Decimal(_, scale) => Kinds::Strings(v1::Strings { values: decimals(array, *scale) }),
+        Type::Bytes => Kinds::Blobs(v1::Blobs {
             values: array.as_binary::<i32>().iter().map(|bytes| bytes.unwrap_or_default().to_vec()).collect(),
         }),
         Type::List(_) | Type::Map(..) | Type::Struct(_) | Type::Embedding(_) => {
-            Values::Any(v1::Values { values: (0..array.len()).map(|row| cell(array, ty, row)).collect() })
+            Kinds::Any(v1::Values { values: (0..array.len()).map(|row| cell(array, ty, row)).collect() })
         }
     };
     let nulls = (0..array.len()).filter(|&row| array.is_null(row)).map(|row| row as u32).collect();

@@ -38,7 +38,7 @@ async fn an_answer_over_grpc_is_the_catalogs_with_statuses_ages_and_stamps() {
         let alone = same.catalog.lookup(&service, &inputs, None, minute(25)).await.unwrap();
         for feature in &alone.features {
             let (value, status) = feature.at(0);
-            let (kind, said, _) = found(&answer, row, &feature.name);
+            let (kind, said, _) = found(&answer, row, &feature.selected.name);
             let value = match value {
                 feat_kernel::value::Value::Null => None,
                 feat_kernel::value::Value::Int(x) => Some(Kind::Int(x)),
@@ -47,9 +47,14 @@ async fn an_answer_over_grpc_is_the_catalogs_with_statuses_ages_and_stamps() {
                 feat_kernel::value::Value::Str(x) => Some(Kind::String(x.to_string())),
                 other => panic!("{other:?}"),
             };
-            assert_eq!(kind, value, "{} of row {row}", feature.name);
+            assert_eq!(kind, value, "{} of row {row}", feature.selected.name);
             let name = status.as_str().to_uppercase().replace(' ', "_");
-            assert_eq!(said.as_str_name(), format!("STATUS_{name}"), "{} of row {row}", feature.name);
+            assert_eq!(
+                said.as_str_name(),
+                format!("STATUS_{name}"),
+                "{} of row {row}",
+                feature.selected.name
+            );
         }
     }
     assert_eq!(answer.evaluated_at.unwrap().seconds, minute(25).0 / 1_000_000);

@@ -160,7 +160,7 @@ pub(crate) fn text(text: &str) -> Value {
 
 /// The values and statuses of row `row` by feature.
 pub(crate) fn row(answer: &Answer, row: usize) -> BTreeMap<String, (Value, Status)> {
-    answer.features.iter().map(|feature| (feature.name.clone(), feature.at(row))).collect()
+    answer.features.iter().map(|feature| (feature.selected.name.clone(), feature.at(row))).collect()
 }
 
 /// Puts `parcels` into the store as a stream would: every partition at the end of the log.

@@ -40,7 +40,7 @@ async fn values_carry_how_they_came_to_be() {
     assert_eq!(found["deal.better"], present(Value::Bool(true)));
     assert_eq!(found["deal.loaded"], present(Value::Int(112)));
     assert_eq!(found["deal.place"], present(text("oslo")));
-    let columns: Vec<&str> = answer.features.iter().map(|feature| &*feature.column).collect();
+    let columns: Vec<&str> = answer.features.iter().map(|feature| &*feature.selected.column).collect();
     assert_eq!(columns[..2], ["lane_stats__n_10m", "lane_stats__n_1d"]);
     assert!(columns.contains(&"top") && columns.contains(&"deal__better"));
 }

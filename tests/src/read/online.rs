@@ -111,8 +111,8 @@ impl Online {
                     .features
                     .iter()
                     .map(|feature| {
-                        let value = cell(&feature.values, &feature.slot.ty, 0);
-                        (feature.name.clone(), value, feature.statuses[0].to_string())
+                        let value = cell(&feature.column(), &feature.selected.slot.ty, 0);
+                        (feature.selected.name.clone(), value, feature.statuses[0].to_string())
                     })
                     .collect(),
                 complete: answer.complete,

@@ -57,9 +57,11 @@ impl Judge {
         }
         let mut found = Vec::new();
         for (feature, (name, want)) in answer.features.iter().zip(&wanted) {
-            let got = cell(&feature.values, &feature.slot.ty, 0);
+            let got = cell(&feature.column(), &feature.selected.slot.ty, 0);
             let status = feature.statuses[0];
-            if feature.name != *name || !want.value.admits(&got) || want.status.to_string() != status.as_str()
+            if feature.selected.name != *name
+                || !want.value.admits(&got)
+                || want.status.to_string() != status.as_str()
             {
                 let at = instant_text(t);
                 let stamps: Vec<String> =
