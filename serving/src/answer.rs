@@ -90,7 +90,7 @@ impl Answer {
         let markers = fetched.markers.iter().flat_map(|(_, markers)| markers.values());
         let complete_to = markers.map(Marker::complete_to).min().unwrap_or(Instant::MAX);
         let stamp = fetched.markers.iter().map(|(group, markers)| GroupStamp {
-            group: group.name.clone(),
+            group: group.name.to_string(),
             version: group.version,
             meaning: group.meaning,
             partitions: markers

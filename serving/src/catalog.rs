@@ -12,6 +12,7 @@ use feat_kernel::types::{Slot, Type};
 use feat_store::{Store, ViewId, view_id};
 
 use crate::answer::Answer;
+use crate::convert::{Listing, listing};
 use crate::derive::Derived;
 use crate::entities::Entities;
 use crate::error::LookupError;
@@ -50,12 +51,16 @@ pub struct Service {
     types: Vec<Type>,
     /// The selected features, each with its place among those.
     selected: Vec<(Arc<SelectedPlan>, usize)>,
+    /// Those as answers list them.
+    pub(crate) listing: Listing,
 }
 
 /// A group of a service.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) plan: Arc<GroupPlan>,
+    /// Its full name.
+    pub(crate) name: Arc<str>,
     pub(crate) view: ViewId,
     /// Which list of key inputs.
     pub(crate) entities: usize,
@@ -108,7 +113,8 @@ impl Service {
                 named.filter(|(name, _)| group.evaluator.inputs().any(|input| input == name)).collect();
             let view = view_id(&group.name, group.version, &group.meaning);
             let repeated = repeated(group);
-            groups.push(Group { plan: Arc::clone(group), view, entities, key_columns, repeated });
+            let (plan, name) = (Arc::clone(group), group.name.to_string().into());
+            groups.push(Group { plan, name, view, entities, key_columns, repeated });
             for feature in &group.features {
                 places.insert(format!("{}.{}", used.prefix, feature.name), places.len());
             }
@@ -123,7 +129,8 @@ impl Service {
         let features = plan.groups.iter().flat_map(|used| &used.group.features);
         let features = features.chain(plan.derived.iter().flat_map(|used| &used.derived.features));
         let types = features.map(|feature| feature.slot.ty.clone()).collect();
-        Self { inputs: inputs(plan), plan: Arc::clone(plan), keys, groups, derived, types, selected }
+        let (inputs, listing) = (inputs(plan), listing(plan));
+        Self { inputs, plan: Arc::clone(plan), keys, groups, derived, types, selected, listing }
     }
 }
 

@@ -14,7 +14,7 @@ use feat_kernel::time::Instant;
 use feat_proto::v1;
 use prost_types::Timestamp;
 
-pub(crate) use answers::{Form, describe, features, response};
+pub(crate) use answers::{Form, Listing, describe, listing, response};
 pub(crate) use inputs::Asked;
 
 /// Microseconds in a second.

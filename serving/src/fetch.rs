@@ -1,6 +1,6 @@
 //! One read of the store for everything that a lookup needs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use feat_compiler::plan::MeaningHash;
@@ -29,7 +29,7 @@ pub(crate) struct Fetched {
 #[derive(Clone, Debug)]
 pub(crate) struct FetchedGroup {
     pub(crate) view: ViewId,
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     pub(crate) version: u32,
     pub(crate) meaning: MeaningHash,
 }
@@ -44,65 +44,80 @@ pub(crate) struct Wanted<'a> {
 /// Reads the blobs of every group's entities and the markers beside them. Groups that share a view
 /// share its reads, so they see one state.
 pub(crate) async fn fetch(store: &dyn Store, wanted: &[Wanted<'_>]) -> Result<Fetched, LookupError> {
-    let mut reads: Vec<Read> = Vec::new();
-    let mut at: HashMap<(&ViewId, u32), usize> = HashMap::new();
-    // For each group and entity, which read and which of its keys.
-    let mut places: Vec<Vec<(usize, usize)>> = Vec::with_capacity(wanted.len());
+    let (mut reads, mut views): (Vec<Read>, Vec<Asked>) = (Vec::new(), Vec::new());
+    // For each group its view, and for each entity which read and which of its keys.
+    let mut places: Vec<(usize, Vec<(usize, usize)>)> = Vec::with_capacity(wanted.len());
     for Wanted { group, partitions, entities } in wanted {
+        let known = views.iter().position(|known| known.group.view == group.view);
+        let at = known.unwrap_or_else(|| {
+            views.push(Asked { group: FetchedGroup::new(group), reads: Vec::new() });
+            views.len() - 1
+        });
         let place = entities.keys.iter().map(|key| {
-            let partition = partition(key, *partitions);
-            let read = *at.entry((&group.view, partition)).or_insert_with(|| {
-                reads.push(Read { view: Arc::clone(&group.view), partition, keys: Vec::new() });
-                reads.len() - 1
-            });
+            let read = views[at].read(partition(key, *partitions), &mut reads);
             reads[read].keys.push(key.clone());
             (read, reads[read].keys.len() - 1)
         });
-        places.push(place.collect());
+        places.push((at, place.collect()));
     }
-    let asked: Vec<(ViewId, u32)> =
-        reads.iter().map(|read| (Arc::clone(&read.view), read.partition)).collect();
     let snapshots = if reads.is_empty() { Vec::new() } else { store.read(reads).await? };
-    let mut markers: Vec<Option<Marker>> = Vec::with_capacity(asked.len());
-    for (snapshot, (view, partition)) in snapshots.iter().zip(&asked) {
-        let codec = |cause| Undecodable { view: Arc::clone(view), partition: *partition, cause };
-        markers.push(snapshot.marker.as_deref().map(Marker::decode).transpose().map_err(codec)?);
+    let codec = |asked: &Asked, read: usize, cause| {
+        let partition = asked.reads.iter().find(|(_, of)| *of == read).map_or(0, |(partition, _)| *partition);
+        Undecodable { view: Arc::clone(&asked.group.view), partition, cause }
+    };
+    let mut markers: Vec<Option<Marker>> = vec![None; snapshots.len()];
+    for asked in &views {
+        for &(_, read) in &asked.reads {
+            let marker = snapshots[read].marker.as_deref().map(Marker::decode).transpose();
+            markers[read] = marker.map_err(|cause| codec(asked, read, cause))?;
+        }
     }
     let mut clock = Instant::MIN;
     let mut blobs = Vec::with_capacity(wanted.len());
-    let mut stamps: Vec<(FetchedGroup, BTreeMap<u32, Marker>)> = Vec::new();
-    for (Wanted { group, .. }, places) in wanted.iter().zip(places) {
-        let known = stamps.iter().position(|(known, _)| known.view == group.view);
-        let stamp = known.unwrap_or_else(|| {
-            stamps.push((FetchedGroup::new(group), BTreeMap::new()));
-            stamps.len() - 1
-        });
+    for (Wanted { group, .. }, (at, places)) in wanted.iter().zip(places) {
         let mut found = Vec::with_capacity(places.len());
         for (read, key) in places {
-            let (view, partition) = &asked[read];
             let filled = markers[read].as_ref().filter(|marker| marker.is_filled());
             let marker = filled.ok_or_else(|| not_streamed(&group.plan))?;
-            stamps[stamp].1.entry(*partition).or_insert_with(|| marker.clone());
-            let blob = match &snapshots[read].blobs[key] {
-                None => None,
-                Some(bytes) => {
-                    let codec = |cause| Undecodable { view: Arc::clone(view), partition: *partition, cause };
-                    Some(Blob::decode(&group.plan.view, bytes).map_err(codec)?)
-                }
-            };
+            let blob = snapshots[read].blobs[key].as_ref();
+            let blob = blob.map(|bytes| Blob::decode(&group.plan.view, bytes)).transpose();
+            let blob = blob.map_err(|cause| codec(&views[at], read, cause))?;
             clock = clock.max(blob.as_ref().map_or(marker.swept_to, Blob::clock));
             found.push(blob);
         }
         blobs.push(found);
     }
-    Ok(Fetched { blobs, clock, markers: stamps })
+    let marked = |Asked { group, reads }| {
+        let marker = |(partition, read): (u32, usize)| markers[read].take().map(|marker| (partition, marker));
+        (group, reads.into_iter().filter_map(marker).collect())
+    };
+    Ok(Fetched { blobs, clock, markers: views.into_iter().map(marked).collect() })
+}
+
+/// A view that is asked.
+struct Asked {
+    group: FetchedGroup,
+    /// Its partitions, each with its read. They are few.
+    reads: Vec<(u32, usize)>,
+}
+
+impl Asked {
+    /// The read of `partition`, which is added to `reads` where it is none yet.
+    fn read(&mut self, partition: u32, reads: &mut Vec<Read>) -> usize {
+        if let Some((_, read)) = self.reads.iter().find(|(known, _)| *known == partition) {
+            return *read;
+        }
+        reads.push(Read { view: Arc::clone(&self.group.view), partition, keys: Vec::new() });
+        self.reads.push((partition, reads.len() - 1));
+        reads.len() - 1
+    }
 }
 
 impl FetchedGroup {
     fn new(group: &Group) -> Self {
         Self {
             view: Arc::clone(&group.view),
-            name: group.plan.name.to_string(),
+            name: Arc::clone(&group.name),
             version: group.plan.version,
             meaning: group.plan.meaning,
         }

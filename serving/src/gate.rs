@@ -26,13 +26,15 @@ const MOST_WAITING: usize = 1024;
 /// What is left of a deadline for the way back.
 const WAY_BACK: Duration = Duration::from_millis(2);
 
-/// Lets calls in.
+/// Lets calls in; clones are the same.
 #[derive(Clone)]
-pub(crate) struct Gate {
+pub(crate) struct Gate(Arc<Post>);
+
+/// What a gate has.
+struct Post {
     keys: Option<Keys>,
     room: Arc<Semaphore>,
     metrics: Metrics,
-    audit: Option<mpsc::Sender<Decision>>,
 }
 
 /// A decision for the audit log.
@@ -67,8 +69,8 @@ impl Gate {
             });
             send
         });
-        let gate = Self { keys, room: Arc::new(Semaphore::new(at_once)), metrics: metrics.clone(), audit };
-        let (send, clock) = (gate.audit.clone(), Arc::clone(clock));
+        let (send, clock) = (audit, Arc::clone(clock));
+        let post = Post { keys, room: Arc::new(Semaphore::new(at_once)), metrics: metrics.clone() };
         let tell = move |caller: &Caller, path: &str, allowed: bool, why: &str| {
             let Some(send) = &send else { return };
             let decision = Decision {
@@ -82,7 +84,7 @@ impl Gate {
                 metrics.unaudited();
             }
         };
-        (gate, tell)
+        (Self(Arc::new(post)), tell)
     }
 }
 
@@ -134,8 +136,8 @@ where
         let (gate, tell) = (self.gate.clone(), Arc::clone(&self.tell));
         Box::pin(async move {
             let path = request.uri().path().to_owned();
-            let under_way = UnderWay::begin(&gate.metrics, &path);
-            let Ok(_room) = gate.room.clone().try_acquire_owned() else {
+            let under_way = UnderWay::begin(&gate, &path);
+            let Ok(_room) = gate.0.room.clone().try_acquire_owned() else {
                 under_way.end("8");
                 return Ok(tonic::Status::from(ServeError::Busy).into_http());
             };
@@ -151,7 +153,7 @@ where
                         return Ok(Err(error));
                     }
                 };
-                if writes(&path) && gate.keys.is_some() {
+                if writes(&path) && gate.0.keys.is_some() {
                     tell(&caller, &path, true, "");
                 }
                 request.extensions_mut().insert(caller);
@@ -194,7 +196,7 @@ fn refusal(path: &str, error: ServeError) -> Response<Body> {
 impl Gate {
     /// Who calls, if they may.
     async fn admitted(&self, path: &str, header: Option<&str>) -> Result<Caller, (Caller, ServeError)> {
-        let Some(keys) = &self.keys else { return Ok(Caller::anonymous()) };
+        let Some(keys) = &self.0.keys else { return Ok(Caller::anonymous()) };
         let needed = match needs(path) {
             Some(Needs::Nothing) => return Ok(Caller::anonymous()),
             Some(Needs::Role(role)) => Some(role),
@@ -218,29 +220,29 @@ impl Gate {
 
 /// A call under way; one that its caller leaves ends, too.
 struct UnderWay {
-    metrics: Metrics,
+    gate: Gate,
     method: String,
     ended: bool,
 }
 
 impl UnderWay {
-    fn begin(metrics: &Metrics, path: &str) -> Self {
-        metrics.begun();
+    fn begin(gate: &Gate, path: &str) -> Self {
+        gate.0.metrics.begun();
         // What anybody can make up is no label.
         let method = if needs(path).is_some() { path.to_owned() } else { "other".to_owned() };
-        Self { metrics: metrics.clone(), method, ended: false }
+        Self { gate: gate.clone(), method, ended: false }
     }
 
     fn end(mut self, code: &str) {
         self.ended = true;
-        self.metrics.ended(&self.method, code);
+        self.gate.0.metrics.ended(std::mem::take(&mut self.method), code);
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         if !self.ended {
-            self.metrics.gave_up();
+            self.gate.0.metrics.gave_up();
         }
     }
 }

@@ -103,9 +103,9 @@ impl Metrics {
         self.in_flight.inc();
     }
 
-    pub(crate) fn ended(&self, method: &str, code: &str) {
+    pub(crate) fn ended(&self, method: String, code: &str) {
         self.in_flight.dec();
-        self.requests.get_or_create(&OfCall { method: method.to_owned(), code: code.to_owned() }).inc();
+        self.requests.get_or_create(&OfCall { method, code: code.to_owned() }).inc();
     }
 
     pub(crate) fn gave_up(&self) {

@@ -39,7 +39,7 @@ use redis::Value;
 
 use crate::{Commit, Committed, Durability, Read, Snapshot, Store, StoreError, ViewEntry, ViewId};
 use address::{Address, Place};
-use servers::Servers;
+use servers::{Said, Servers};
 
 /// A [`Store`] in a Redis.
 pub struct RedisStore {
@@ -205,7 +205,7 @@ fn count_of(view: &ViewId) -> redis::Cmd {
     get
 }
 
-fn count((place, answer): &(Place, Value)) -> Result<Option<u32>, StoreError> {
+fn count((place, answer): &Said) -> Result<Option<u32>, StoreError> {
     match answer {
         Value::Nil => Ok(None),
         Value::BulkString(text) => {

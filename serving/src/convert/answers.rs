@@ -1,8 +1,10 @@
 //! What is answered.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Date32Type, Float64Type, Int64Type};
-use feat_compiler::plan::SelectedPlan;
+use feat_compiler::plan::{SelectedPlan, ServicePlan};
 use feat_kernel::column;
 use feat_kernel::time::Instant;
 use feat_kernel::types::{Slot, Type};
@@ -12,7 +14,7 @@ use feat_proto::v1::column::Values as Kinds;
 
 use super::value::{cell, decimals, digits, message};
 use super::{status, timestamp};
-use crate::answer::{Answer, FeatureAnswer, GroupStamp};
+use crate::answer::{Answer, FeatureAnswer, GroupStamp, PartitionStamp};
 use crate::catalog::Service;
 use crate::group::NEVER;
 use crate::values::Values;
@@ -26,9 +28,12 @@ pub(crate) enum Form {
     Columns,
 }
 
-/// The features of a service, as answers list them.
-pub(crate) fn features(service: &Service) -> Vec<v1::Feature> {
-    let plan = service.plan();
+/// The features of a service, as every answer lists them.
+#[derive(Clone, Debug)]
+pub(crate) struct Listing(Vec<v1::Feature>);
+
+/// The listing of a service with this plan.
+pub(crate) fn listing(plan: &ServicePlan) -> Listing {
     let feature = |selected: &SelectedPlan| v1::Feature {
         service: plan.name.to_string(),
         service_version: plan.version,
@@ -36,7 +41,7 @@ pub(crate) fn features(service: &Service) -> Vec<v1::Feature> {
         column: selected.column.clone(),
         r#type: selected.slot.to_string(),
     };
-    plan.selected.iter().map(feature).collect()
+    Listing(plan.selected.iter().map(feature).collect())
 }
 
 /// What a service asks for and answers with.
@@ -49,49 +54,55 @@ pub(crate) fn describe(service: &Service) -> v1::DescribeServiceResponse {
         meaning: plan.meaning.to_string(),
         keys: plan.keys.iter().map(|(name, ty)| input(name, ty.to_string())).collect(),
         requests: plan.requests.iter().map(|one| input(&one.column, one.slot.to_string())).collect(),
-        features: features(service),
+        features: service.listing.0.clone(),
     }
 }
 
-/// Answers of services at one instant, and `features` they list, as one message.
+/// Answers of `services` at one instant, as one message.
 pub(crate) fn response(
-    answers: &[Answer],
-    features: Vec<v1::Feature>,
+    services: &[Arc<Service>],
+    answers: Vec<Answer>,
     form: Form,
 ) -> v1::GetFeaturesResponse {
     // All have the stamp, the instant and the rows of the call.
     let Some(first) = answers.first() else { return v1::GetFeaturesResponse::default() };
-    let at = first.evaluated_at;
+    let (at, count) = (first.evaluated_at, first.rows);
     let all = || answers.iter().flat_map(|answer| &answer.features);
     let (rows, columns) = match form {
         Form::Rows => {
             let row =
                 |row: usize| v1::FeatureRow { values: all().map(|feature| one(feature, row, at)).collect() };
-            ((0..first.rows).map(row).collect(), Vec::new())
+            ((0..count).map(row).collect(), Vec::new())
         }
         Form::Columns => (Vec::new(), all().map(|feature| column_of(feature, at)).collect()),
     };
+    let features = match services {
+        [service] => service.listing.0.clone(),
+        _ => services.iter().flat_map(|service| &service.listing.0).cloned().collect(),
+    };
+    let (complete, complete_to) = (first.complete, first.complete_to);
+    let stamps = answers.into_iter().next().map(|first| first.stamp).unwrap_or_default();
     v1::GetFeaturesResponse {
         evaluated_at: Some(timestamp(at)),
-        complete: first.complete,
-        complete_to: (first.complete_to < Instant::MAX).then(|| timestamp(first.complete_to)),
-        stamps: first.stamp.iter().map(stamp).collect(),
+        complete,
+        complete_to: (complete_to < Instant::MAX).then(|| timestamp(complete_to)),
+        stamps: stamps.into_iter().map(stamp).collect(),
         features,
         rows,
         columns,
     }
 }
 
-fn stamp(stamp: &GroupStamp) -> v1::Stamp {
-    let partition = |(number, partition): (&u32, &crate::answer::PartitionStamp)| {
-        let positions = partition.positions.iter().map(|(log, next)| (log.clone(), *next)).collect();
-        (*number, v1::PartitionStamp { positions, complete_to: Some(timestamp(partition.complete_to)) })
+fn stamp(stamp: GroupStamp) -> v1::Stamp {
+    let partition = |(number, PartitionStamp { positions, complete_to })| {
+        let positions = positions.into_iter().collect();
+        (number, v1::PartitionStamp { positions, complete_to: Some(timestamp(complete_to)) })
     };
     v1::Stamp {
-        group: stamp.group.clone(),
+        group: stamp.group,
         version: stamp.version,
         meaning: stamp.meaning.to_string(),
-        partitions: stamp.partitions.iter().map(partition).collect(),
+        partitions: stamp.partitions.into_iter().map(partition).collect(),
     }
 }
 

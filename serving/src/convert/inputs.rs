@@ -13,7 +13,7 @@ use feat_kernel::column;
 use feat_kernel::types::Type;
 use feat_kernel::value::Value;
 use feat_proto::v1;
-use feat_proto::v1::column::Values;
+use feat_proto::v1::column::Values as Kinds;
 use feat_proto::v1::get_features_request::Entities;
 use feat_proto::v1::value::Kind;
 
@@ -21,6 +21,7 @@ use super::value::value;
 use crate::catalog::Service;
 use crate::error::ServeError;
 use crate::inputs::Inputs;
+use crate::values::Values;
 
 /// The entities of a request, as it gives them.
 pub(crate) struct Asked<'a> {
@@ -84,7 +85,6 @@ impl<'a> Asked<'a> {
     ///
     /// Errors: one is missing or not of its type; the message names it, and the row.
     pub(crate) fn of(&self, service: &Service) -> Result<Inputs, ServeError> {
-        let mut fields = Vec::new();
         let mut arrays = Vec::new();
         for (name, ty) in wanted(service) {
             let array = self.column(name, ty).transpose()?.ok_or_else(|| {
@@ -95,9 +95,17 @@ impl<'a> Asked<'a> {
                     all.join(", ")
                 ))
             })?;
-            fields.push(Field::new(name, array.data_type().clone(), true));
             arrays.push(array);
         }
+        // They are of the declared types already; of what is made of others parts may be missing that must
+        // be there.
+        if wanted(service).all(|(_, ty)| Values::may_be_plain(ty)) {
+            let requests = arrays.split_off(service.plan().keys.len());
+            return Ok(Inputs { rows: self.rows, keys: arrays, requests });
+        }
+        let fields = wanted(service).zip(&arrays);
+        let fields = fields.map(|((name, _), array)| Field::new(name, array.data_type().clone(), true));
+        let fields: Vec<Field> = fields.collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
             .expect("invariant: columns of one length, with their own types");
@@ -169,12 +177,12 @@ fn lengths(columns: &v1::Columns) -> Result<usize, ServeError> {
     for column in &columns.columns {
         let length = match &column.values {
             None => 0,
-            Some(Values::Bools(bools)) => bools.values.len(),
-            Some(Values::Ints(ints)) => ints.values.len(),
-            Some(Values::Floats(floats)) => floats.values.len(),
-            Some(Values::Strings(strings)) => strings.values.len(),
-            Some(Values::Blobs(blobs)) => blobs.values.len(),
-            Some(Values::Any(any)) => any.values.len(),
+            Some(Kinds::Bools(bools)) => bools.values.len(),
+            Some(Kinds::Ints(ints)) => ints.values.len(),
+            Some(Kinds::Floats(floats)) => floats.values.len(),
+            Some(Kinds::Strings(strings)) => strings.values.len(),
+            Some(Kinds::Blobs(blobs)) => blobs.values.len(),
+            Some(Kinds::Any(any)) => any.values.len(),
         };
         if lengths.insert(&column.name, length).is_some() {
             return Err(ServeError::Request(format!("column `{}` is given twice", column.name)));
@@ -214,45 +222,45 @@ fn typed(column: &v1::Column, ty: &Type, rows: usize) -> Result<ArrayRef, (Optio
     let kind = |kind| v1::Value { kind: Some(kind) };
     match (&column.values, ty) {
         (None, _) => one_by_one(&|_| v1::Value::default()),
-        (Some(Values::Ints(ints)), Type::Int) => {
+        (Some(Kinds::Ints(ints)), Type::Int) => {
             Ok(Arc::new(Int64Array::new(ints.values.clone().into(), nulls)))
         }
-        (Some(Values::Ints(ints)), Type::Timestamp) => {
+        (Some(Kinds::Ints(ints)), Type::Timestamp) => {
             let array = TimestampMicrosecondArray::new(ints.values.clone().into(), nulls);
             Ok(Arc::new(array.with_timezone("UTC")))
         }
-        (Some(Values::Ints(ints)), Type::Duration) => {
+        (Some(Kinds::Ints(ints)), Type::Duration) => {
             Ok(Arc::new(DurationMicrosecondArray::new(ints.values.clone().into(), nulls)))
         }
-        (Some(Values::Ints(ints)), Type::Date) => {
+        (Some(Kinds::Ints(ints)), Type::Date) => {
             let day = |(row, &day): (usize, &i64)| {
                 i32::try_from(day).map_err(|_| (Some(row), format!("day {day}")))
             };
             let days: Vec<i32> = ints.values.iter().enumerate().map(day).collect::<Result<_, _>>()?;
             Ok(Arc::new(Date32Array::new(days.into(), nulls)))
         }
-        (Some(Values::Ints(ints)), _) => one_by_one(&|row| kind(Kind::Int(ints.values[row]))),
-        (Some(Values::Floats(floats)), Type::Float) if floats.values.iter().all(|x| x.is_finite()) => {
+        (Some(Kinds::Ints(ints)), _) => one_by_one(&|row| kind(Kind::Int(ints.values[row]))),
+        (Some(Kinds::Floats(floats)), Type::Float) if floats.values.iter().all(|x| x.is_finite()) => {
             // Minus zero is stored as zero.
             let floats: Vec<f64> = floats.values.iter().map(|x| x + 0.0).collect();
             Ok(Arc::new(Float64Array::new(floats.into(), nulls)))
         }
-        (Some(Values::Floats(floats)), _) => one_by_one(&|row| kind(Kind::Float(floats.values[row]))),
-        (Some(Values::Bools(bools)), Type::Bool) => {
+        (Some(Kinds::Floats(floats)), _) => one_by_one(&|row| kind(Kind::Float(floats.values[row]))),
+        (Some(Kinds::Bools(bools)), Type::Bool) => {
             Ok(Arc::new(BooleanArray::new(BooleanBuffer::from(bools.values.clone()), nulls)))
         }
-        (Some(Values::Bools(bools)), _) => one_by_one(&|row| kind(Kind::Bool(bools.values[row]))),
-        (Some(Values::Strings(strings)), Type::String) => {
+        (Some(Kinds::Bools(bools)), _) => one_by_one(&|row| kind(Kind::Bool(bools.values[row]))),
+        (Some(Kinds::Strings(strings)), Type::String) => {
             let texts = strings.values.iter().zip(&valid).map(|(text, valid)| valid.then_some(text.as_str()));
             Ok(Arc::new(texts.collect::<StringArray>()))
         }
-        (Some(Values::Strings(strings)), Type::Decimal(..)) => {
+        (Some(Kinds::Strings(strings)), Type::Decimal(..)) => {
             one_by_one(&|row| kind(Kind::Decimal(strings.values[row].clone())))
         }
-        (Some(Values::Strings(strings)), _) => {
+        (Some(Kinds::Strings(strings)), _) => {
             one_by_one(&|row| kind(Kind::String(strings.values[row].clone())))
         }
-        (Some(Values::Blobs(blobs)), _) => one_by_one(&|row| kind(Kind::Bytes(blobs.values[row].clone()))),
-        (Some(Values::Any(any)), _) => one_by_one(&|row| any.values[row].clone()),
+        (Some(Kinds::Blobs(blobs)), _) => one_by_one(&|row| kind(Kind::Bytes(blobs.values[row].clone()))),
+        (Some(Kinds::Any(any)), _) => one_by_one(&|row| any.values[row].clone()),
     }
 }

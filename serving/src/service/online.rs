@@ -49,8 +49,7 @@ impl OnlineService for Online {
             v1::Form::Columns => Form::Columns,
             v1::Form::Rows | v1::Form::Unspecified => Form::Rows,
         };
-        let features = services.iter().flat_map(|service| convert::features(service)).collect();
-        Ok(Response::new(convert::response(&answers, features, form)))
+        Ok(Response::new(convert::response(&services, answers, form)))
     }
 
     async fn describe_service(

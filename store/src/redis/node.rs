@@ -23,7 +23,7 @@ const OLDEST: (u32, u32) = (6, 2);
 
 /// One server.
 pub(super) struct Node {
-    pub(super) place: Place,
+    pub(super) place: Arc<Place>,
     address: Arc<Address>,
     held: Mutex<Held>,
     /// Held by the one caller that connects, while the others wait for what it gets.
@@ -46,7 +46,12 @@ impl Held {
 
 impl Node {
     pub(super) fn new(place: Place, address: Arc<Address>) -> Self {
-        Self { place, address, held: Mutex::default(), connecting: tokio::sync::Mutex::default() }
+        Self {
+            place: Arc::new(place),
+            address,
+            held: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Sends the commands and waits for their answers, one each; an answer may be an error.
@@ -114,7 +119,7 @@ impl Node {
 
     fn client(&self) -> Result<Client, StoreError> {
         let failed = |cause| failure::broken(&self.place, &cause);
-        let Place { host, port } = self.place.clone();
+        let Place { host, port } = (*self.place).clone();
         let address = if self.address.tls {
             // Both ring and another provider may be linked, and then none is the default. Ring is the
             // one that every build of feat has; whoever set another before keeps it.

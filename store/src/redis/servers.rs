@@ -24,6 +24,9 @@ const SLOTS: u16 = 16384;
 /// How often a command may be sent on before the slots count as unsettled.
 const MOVES: usize = 2;
 
+/// An answer, and whose it is.
+pub(super) type Said = (Arc<Place>, Value);
+
 /// The servers, and what each has.
 pub(super) struct Servers {
     pub(super) address: Arc<Address>,
@@ -51,7 +54,7 @@ impl Servers {
             let node = Arc::new(Node::new(servers.address.places[0].clone(), Arc::clone(&servers.address)));
             let ranges = [(SLOTS - 1, Arc::clone(&node))].into();
             *servers.map.write().unwrap_or_else(PoisonError::into_inner) =
-                Arc::new(Map { nodes: [(node.place.clone(), node)].into(), ranges });
+                Arc::new(Map { nodes: [((*node.place).clone(), node)].into(), ranges });
         }
         let mut ping = Pipeline::new();
         ping.cmd("PING");
@@ -76,9 +79,9 @@ impl Servers {
         &self,
         keys: &[Vec<u8>],
         command: impl Fn(usize, bool) -> Cmd,
-    ) -> Result<Vec<(Place, Value)>, StoreError> {
+    ) -> Result<Vec<Said>, StoreError> {
         let deadline = self.deadline();
-        let mut answers: Vec<Option<(Place, Value)>> = keys.iter().map(|_| None).collect();
+        let mut answers: Vec<Option<Said>> = keys.iter().map(|_| None).collect();
         let mut open: Vec<usize> = (0..keys.len()).collect();
         for _ in 0..=MOVES {
             if self.stale.swap(false, Ordering::Relaxed) {
@@ -91,7 +94,7 @@ impl Servers {
                     {
                         moved.push(place);
                     }
-                    answers[place] = Some((node.place.clone(), answer));
+                    answers[place] = Some((Arc::clone(&node.place), answer));
                 }
             }
             if moved.is_empty() {
@@ -115,7 +118,7 @@ impl Servers {
     }
 
     /// One command, as [`Servers::ask`].
-    pub(super) async fn ask_one(&self, key: Vec<u8>, command: Cmd) -> Result<(Place, Value), StoreError> {
+    pub(super) async fn ask_one(&self, key: Vec<u8>, command: Cmd) -> Result<Said, StoreError> {
         let mut answers = self.ask(&[key], |_, _| command.clone()).await?;
         Ok(answers.remove(0))
     }
@@ -130,6 +133,16 @@ impl Servers {
         deadline: Instant,
     ) -> Result<Vec<(Arc<Node>, Vec<usize>, Vec<Value>)>, StoreError> {
         let map = self.map();
+        // One that has every slot: there is nothing to share out.
+        let one = if self.address.cluster || open.is_empty() { None } else { map.ranges.values().next() };
+        if let Some(node) = one {
+            let mut commands = Pipeline::with_capacity(open.len());
+            for &place in open {
+                commands.add_command(command(place, place == open[0]));
+            }
+            let found = node.ask(&commands, deadline).await?;
+            return Ok(vec![(Arc::clone(node), open.to_vec(), found)]);
+        }
         let mut work: BTreeMap<&Place, (Arc<Node>, Vec<usize>, Pipeline)> = BTreeMap::new();
         for &place in open {
             let node = map.ranges.range(slot(&keys[place])..).next().map(|(_, node)| node);
@@ -228,7 +241,7 @@ impl Servers {
             };
             let place = Place { host, port: u16::try_from(*port).map_err(|_| odd())? };
             let node = map.nodes.entry(place.clone()).or_insert_with(|| {
-                let old = known.iter().find(|node| node.place == place).cloned();
+                let old = known.iter().find(|node| *node.place == place).cloned();
                 old.unwrap_or_else(|| Arc::new(Node::new(place, Arc::clone(&self.address))))
             });
             let last = u16::try_from(*last).map_err(|_| odd())?;
