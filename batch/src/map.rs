@@ -7,6 +7,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use feat_compiler::plan::GroupPlan;
 use futures::StreamExt;
 
 use crate::error::BatchError;
@@ -29,6 +30,8 @@ pub(crate) struct Map {
     start: Arc<dyn Fn() -> Mapper + Send + Sync>,
     /// What an error of the input or of the mapper says instead.
     blame: Option<Blame>,
+    /// The group whose rows it makes of a source's.
+    prepares: Option<Arc<GroupPlan>>,
 }
 
 impl MapExec {
@@ -41,7 +44,7 @@ impl MapExec {
         schema: SchemaRef,
         start: Arc<dyn Fn() -> Mapper + Send + Sync>,
     ) -> Self {
-        Self::over(Arc::new(Map { name, detail, schema, start, blame: None }), vec![input])
+        Self::over(Arc::new(Map { name, detail, schema, start, blame: None, prepares: None }), vec![input])
     }
 
     /// The same, the errors of the input and of the mapper told by `blame`.
@@ -53,7 +56,27 @@ impl MapExec {
         start: Arc<dyn Fn() -> Mapper + Send + Sync>,
         blame: Blame,
     ) -> Self {
-        Self::over(Arc::new(Map { name, detail, schema, start, blame: Some(blame) }), vec![input])
+        let map = Map { name, detail, schema, start, blame: Some(blame), prepares: None };
+        Self::over(Arc::new(map), vec![input])
+    }
+
+    /// An operator that makes the rows of `group` of those of its source.
+    pub(crate) fn preparing(
+        group: Arc<GroupPlan>,
+        input: Arc<dyn ExecutionPlan>,
+        schema: SchemaRef,
+        start: Arc<dyn Fn() -> Mapper + Send + Sync>,
+    ) -> Self {
+        let detail = format!("group={}, source={}", group.name, group.source.name);
+        let map = Map { name: "PrepareExec", detail, schema, start, blame: None, prepares: Some(group) };
+        Self::over(Arc::new(map), vec![input])
+    }
+}
+
+impl Map {
+    /// The group whose rows it makes, if it prepares rows.
+    pub(crate) fn prepares(&self) -> Option<&Arc<GroupPlan>> {
+        self.prepares.as_ref()
     }
 }
 

@@ -53,6 +53,11 @@ impl<W: Work> Operator<W> {
         ));
         Self { work, inputs, properties }
     }
+
+    /// What it does.
+    pub(crate) fn work(&self) -> &W {
+        &self.work
+    }
 }
 
 impl<W: Work> fmt::Debug for Operator<W> {

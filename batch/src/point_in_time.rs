@@ -12,6 +12,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::ExecutionPlan;
+use feat_kernel::view::View;
 use futures::StreamExt;
 
 use crate::desk::{Cursor, Desk, Join};
@@ -57,6 +58,13 @@ impl PointInTimeExec {
         inputs.push(questions);
         let schema = answers(&joins);
         Self::over(Arc::new(PointInTime { joins, schema }), inputs)
+    }
+}
+
+impl PointInTime {
+    /// What it reads of the rows of each group.
+    pub(crate) fn views(&self) -> impl Iterator<Item = &Arc<View>> {
+        self.joins.iter().map(|join| &join.packing.view)
     }
 }
 

@@ -272,15 +272,14 @@ pub(crate) struct Preparation {
 impl Preparation {
     /// An operator over `input`: a source's rows in, packed prepared rows out.
     pub(crate) fn over(self, input: Arc<dyn ExecutionPlan>) -> MapExec {
-        let detail = format!("group={}, source={}", self.group.name, self.group.source.name);
-        let schema = Arc::clone(self.packing.schema());
+        let (group, schema) = (Arc::clone(&self.group), Arc::clone(self.packing.schema()));
         let prepare = self.packing.lean(&self.group.prepare);
         let start = move || {
             let (stage, prepare) = (self.clone(), prepare.clone());
             let map: Mapper = Box::new(move |batch| stage.run(&prepare, batch));
             map
         };
-        MapExec::new("PrepareExec", detail, input, schema, Arc::new(start))
+        MapExec::preparing(group, input, schema, Arc::new(start))
     }
 
     fn run(&self, prepare: &Prepare, batch: &RecordBatch) -> Result<RecordBatch, BatchError> {

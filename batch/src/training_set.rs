@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::physical_plan::{displayable, execute_stream};
+use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use feat_compiler::ir::QName;
 use feat_compiler::plan::{DatasetPlan, GroupPlan, LabelUse, ServicePlan, SourcePlan};
 use feat_compiler::prepare::Mode;
@@ -239,6 +239,12 @@ impl TrainingSet {
     /// How many rows it has.
     pub fn rows(&self) -> u64 {
         self.extent.rows
+    }
+
+    /// The physical plans, and whose answers are their columns behind the first, in their order: places in the
+    /// service's groups, then those of the labels.
+    pub fn plans(&self) -> impl Iterator<Item = (&[usize], &Arc<dyn ExecutionPlan>)> {
+        self.passes.iter().map(|pass| (pass.members.as_slice(), &pass.answers.plan))
     }
 
     /// The physical plans, as indented text, each under the names of the groups and labels it answers.

@@ -155,6 +155,12 @@ impl Evaluator {
         self.inner.inputs.get(place).map(|(name, _)| (name.as_str(), field))
     }
 
+    /// The expressions themselves by name, in their order. Their columns have the names of the inputs and of
+    /// the expressions before them, which hide equal names of inputs.
+    pub fn expressions(&self) -> impl Iterator<Item = (&str, &Arc<dyn PhysicalExpr>)> {
+        self.inner.steps.iter().map(|step| (step.name.as_str(), &step.physical))
+    }
+
     /// How many expressions there are.
     pub fn len(&self) -> usize {
         self.inner.steps.len()

@@ -13,6 +13,7 @@
 mod admit;
 mod bytes;
 mod counts;
+mod parts;
 mod tie_break;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,7 @@ use admit::Admission;
 pub(crate) use admit::{closure, needed};
 use bytes::Cells;
 pub use counts::{Counts, Reason};
+pub use parts::Parts;
 pub use tie_break::TieBreak;
 
 /// `known` and `tau` of every row of a `static` source: after [`Instant::MIN`], where `over all`

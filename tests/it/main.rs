@@ -42,6 +42,9 @@ mod kafka_stream;
 mod load;
 #[cfg(feature = "engines")]
 #[cfg(test)]
+mod plan_lineage;
+#[cfg(feature = "engines")]
+#[cfg(test)]
 mod quarantine;
 #[cfg(feature = "engines")]
 #[cfg(test)]

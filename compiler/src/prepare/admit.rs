@@ -11,7 +11,7 @@ use feat_kernel::column;
 use feat_kernel::time::{Instant, Micros};
 use feat_kernel::types::{Slot, Type};
 
-use super::{Counts, PrepareError, Reason, STATIC, frame_of, truth};
+use super::{Counts, Parts, PrepareError, Reason, STATIC, frame_of, truth};
 use crate::expr::{Evaluator, each_column};
 use crate::ir::{self, SourceKind};
 
@@ -156,6 +156,22 @@ impl Admission {
 
     pub(super) fn deciding(&self) -> &[String] {
         &self.deciding
+    }
+
+    /// The expressions that it evaluates and the columns of its clock.
+    pub(super) fn parts(&self) -> Parts<'_> {
+        let mut steps = self.evaluator.expressions();
+        let computed = steps.by_ref().take(self.computed.len()).collect();
+        let mut tests: Vec<_> = steps.by_ref().take(self.filters).map(|(_, test)| test).collect();
+        let judging = steps.zip(&self.expects).filter(|(_, expect)| expect.action != Action::Warn);
+        tests.extend(judging.map(|((_, test), _)| test));
+        let times = match &self.clock {
+            Clock::Static => Vec::new(),
+            Clock::Columns { time, known, .. } => {
+                std::iter::once(time).chain(known).map(String::as_str).collect()
+            }
+        };
+        Parts { computed, tests, times, ..Parts::default() }
     }
 
     /// Whether every row is known when it happens, unless a log says when it was.
