@@ -25,7 +25,7 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -59,7 +59,7 @@ fn every_case_reads_as_its_definition() {
     assert!(agreed.values() > 0);
 }
 
-fn subject(drawn: &Drawn) -> Subject {
+pub(crate) fn subject(drawn: &Drawn) -> Subject {
     let questions: Vec<Question> =
         drawn.requests.iter().map(|request| (request.key.clone(), request.at)).collect();
     // A spine is a source: its keys are never null.

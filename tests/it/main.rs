@@ -9,6 +9,9 @@ mod archive;
 #[cfg(feature = "engines")]
 #[cfg(test)]
 mod bad_input;
+#[cfg(feature = "engines")]
+#[cfg(test)]
+mod compatible;
 #[cfg(test)]
 mod corpus;
 #[cfg(feature = "engines")]

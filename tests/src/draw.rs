@@ -4,6 +4,7 @@
 //! other rows, a window's length after a row. Values repeat, so that ties and duplicates are common;
 //! some draws are wild, with sums that overflow and cancel.
 
+mod edit;
 mod rows;
 mod scale;
 mod spec;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::dice::Dice;
 use crate::oracle::spec::OracleSpec;
+pub use edit::{Edited, edit};
 pub use rows::stamped;
 use scale::Scale;
 

@@ -92,8 +92,11 @@ impl Differ<'_> {
             other_columns((was, old), (is, new), &feature.name)
         };
         self.features((&name, &old.features), &new.features, versions, &read);
-        if !self.breaks(first)
-            && !versions.raised()
+        // Of a group that breaks as a whole it is said already. Under a greater version, too, the text says
+        // the same and gives other values.
+        let full = name.to_string();
+        let breaks = |change: &Change| change.name == full && change.class == Class::Breaking;
+        if !self.changes[first..].iter().any(breaks)
             && let (Some(was), Some(is)) = (sources, news)
         {
             let beside = Admission::of(old, was).against(&Admission::of(new, is));
@@ -150,20 +153,23 @@ impl Differ<'_> {
             else {
                 continue;
             };
-            if was.defined != is.defined || was.whole == is.whole {
+            if was.defined != is.defined {
                 continue;
             }
-            let rows = was.rows != is.rows;
+            let (rows, same) = (was.rows != is.rows, was.whole == is.whole);
             let mut read: BTreeSet<String> = BTreeSet::new();
             each_column(&feature.value, &mut |column, _| {
                 let (group, read_name) = match new.read(column) {
                     Some((group, _, feature)) => (group, feature),
                     None => (name, column),
                 };
-                if let (Some(was), Some(is)) =
-                    (self.meant.of(group, read_name), self.means.of(group, read_name))
-                    && (if rows { was.rows != is.rows } else { was.whole != is.whole })
-                {
+                let other = match (self.meant.of(group, read_name), self.means.of(group, read_name)) {
+                    _ if same => self.differs(group, read_name),
+                    (Some(was), Some(is)) if rows => was.rows != is.rows,
+                    (Some(was), Some(is)) => was.whole != is.whole,
+                    _ => false,
+                };
+                if other {
                     read.insert(format!("{group}.{read_name}"));
                 }
             });
@@ -187,6 +193,27 @@ impl Differ<'_> {
             let change = self.add(Kind::Derived, &new.name, Class::Behavioural, What::Changed, reason);
             change.dependents = dependents.to_vec();
         }
+    }
+
+    /// Whether a feature that means what it meant may have other values: its group counts other rows, or
+    /// that of one that it is made of does.
+    fn differs(&self, group: &QName, feature: &str) -> bool {
+        let full = group.to_string();
+        if self.changes.iter().any(|it| it.name == full && it.class == Class::Behavioural) {
+            return true;
+        }
+        let Some(derived) = self.new.derived.get(group) else { return false };
+        let found = derived.features.iter().find(|it| it.name == feature);
+        let mut differs = false;
+        if let Some(found) = found {
+            each_column(&found.value, &mut |column, _| {
+                differs |= match derived.read(column) {
+                    Some((group, _, feature)) => self.differs(group, feature),
+                    None => self.differs(group, column),
+                };
+            });
+        }
+        differs
     }
 
     /// The features of a group; `read` says which columns of a feature are other.

@@ -162,7 +162,7 @@ fn group(dice: &mut Dice, scale: &Scale, name: &str, key: &[&str], deck: &[&str]
 }
 
 /// Arguments and parameters that suit an aggregate.
-fn call(dice: &mut Dice, aggregate: &str) -> (Vec<Arg>, Params) {
+pub(super) fn call(dice: &mut Dice, aggregate: &str) -> (Vec<Arg>, Params) {
     let column = |dice: &mut Dice, names: &[&str]| Arg::Column((*dice.pick(names)).to_owned());
     let numbers = ["x", "y", "z", "amount"];
     let any = ["x", "y", "amount", "name", "ok", "due", "z"];
@@ -196,7 +196,7 @@ fn call(dice: &mut Dice, aggregate: &str) -> (Vec<Arg>, Params) {
     (args, params)
 }
 
-fn condition(dice: &mut Dice) -> Condition {
+pub(super) fn condition(dice: &mut Dice) -> Condition {
     let with =
         |column: &str, op: Op, value: Json| Condition { column: column.to_owned(), op: Some(op), value };
     match dice.between(0, 8) {

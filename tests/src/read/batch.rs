@@ -1,8 +1,11 @@
 //! The reading of the batch engine: a training set whose spine are the questions.
 
+use std::sync::Arc;
+
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use feat_batch::{Request, Session, SpineFile, Table, TrainingSet};
+use feat_compiler::plan::ServicePlan;
 use feat_compiler::prepare::Mode;
 use feat_kernel::types::{Slot, Type};
 use futures::TryStreamExt;
@@ -18,17 +21,29 @@ pub type Line = Vec<(String, Val)>;
 /// The time column of every spine.
 const AT: &str = "at";
 
-/// Asks the project's service each of `requests` at its instant. `prefix` is a source and how many
+/// Asks the project's one service each of `requests` at its instant. `prefix` is a source and how many
 /// rows of its log count.
 ///
-/// Shape: one line a request, in their order; it is checked that the spine comes back as it went in.
+/// Shape: that of [`asked`].
 pub async fn service(
     session: &Session,
     project: &Project,
     requests: &[(Map<String, Json>, i64)],
     prefix: Option<(&str, usize)>,
 ) -> Result<Vec<Line>, String> {
-    let service = project.service()?;
+    asked(session, project, project.service()?, requests, prefix).await
+}
+
+/// Asks `service`, one of the project's, in the same way.
+///
+/// Shape: one line a request, in their order; it is checked that the spine comes back as it went in.
+pub async fn asked(
+    session: &Session,
+    project: &Project,
+    service: &Arc<ServicePlan>,
+    requests: &[(Map<String, Json>, i64)],
+    prefix: Option<(&str, usize)>,
+) -> Result<Vec<Line>, String> {
     let mut columns = inputs_of(service);
     let spine = spine(&mut columns, requests)?;
     let mut tables = project.tables.clone();

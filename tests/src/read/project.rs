@@ -101,8 +101,10 @@ fn array(name: &str, ty: &Type, rows: &[Map<String, Json>]) -> Result<ArrayRef, 
         };
         return Ok(Arc::new(rows.iter().map(raw).collect::<Float64Array>()));
     }
+    // An enum is written as its string.
+    let written = if matches!(ty, Type::Enum(_)) { "string?".to_owned() } else { format!("{ty}?") };
     let read = |row: &Map<String, Json>| {
-        Val::read(row.get(name), &format!("{ty}?"))
+        Val::read(row.get(name), &written)
             .map(|val| value_of(&val))
             .map_err(|_| format!("`{name}` of {row:?} is no {ty}"))
     };
