@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{Field, Schema};
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::mpsc;
 
@@ -98,18 +98,18 @@ fn rows(catalog: &Catalog, service: &Service, inputs: &Inputs, answer: &Answer) 
         (STAMP, Arc::new(StringArray::from_iter_values(stamps))),
     ];
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
-    let mut push = |name: &str, ty: DataType, column: &ArrayRef| {
-        fields.push(Field::new(name, ty, true));
+    let mut push = |name: &str, column: &ArrayRef| {
+        fields.push(Field::new(name, column.data_type().clone(), true));
         columns.push(Arc::clone(column));
     };
     for (name, column) in asked {
-        push(name, column.data_type().clone(), column);
+        push(name, column);
     }
     for (name, column) in &about {
-        push(name, column.data_type().clone(), column);
+        push(name, column);
     }
     for feature in &answer.features {
-        push(&feature.column, feature.values.data_type().clone(), &feature.values);
+        push(&feature.selected.column, &feature.column());
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
         .expect("invariant: inputs and answers have a value a row")
