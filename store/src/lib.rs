@@ -184,7 +184,8 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError>;
 
     /// Forgets `view`: its blobs, its markers and its count of partitions. Nothing happens if it is
-    /// not known.
+    /// not known. Cut short it may leave entities without a marker, which whoever fills the partition next
+    /// deletes before anything else.
     async fn drop_view(&self, view: &ViewId) -> Result<(), StoreError>;
 
     /// Waits until every commit that was applied before survives a crash.

@@ -41,6 +41,8 @@ fn coded(at: &Place, code: &str, details: &str) -> StoreError {
     let code = match code {
         // What version 7.0 says where others say `NOPERM`.
         "ERR" if details.starts_with("The user executing the script can't") => "NOPERM",
+        // What a script meets whose keys are on their way to another server just now.
+        "ERR" if details.contains("non local key") => "TRYAGAIN",
         "ERR" => CODES.into_iter().find(|code| details.contains(&format!("-{code} "))).unwrap_or("ERR"),
         code => code,
     };
@@ -53,6 +55,13 @@ fn coded(at: &Place, code: &str, details: &str) -> StoreError {
         "NOAUTH" | "WRONGPASS" | "NOPERM" | "DENIED" => StoreError::Login { at, what },
         _ => StoreError::Answer { at, what },
     }
+}
+
+/// Whether the server says that it is no master any more: behind its address there may be another one, which
+/// only a new connection would reach.
+pub(super) fn is_elsewhere(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error)
+        if matches!(error.code(), "READONLY" | "MASTERDOWN") || error.details().is_some_and(|said| said.contains("-READONLY ")))
 }
 
 /// The error that a broken exchange with `at` is to the caller.
@@ -110,6 +119,9 @@ mod tests {
             let error = coded(&at, "ERR", &wrapped);
             assert_eq!(error.retry(), Retry::Later, "{error}");
         }
+        let moving =
+            coded(&at, "ERR", "Script attempted to access a non local key in a cluster node script: x");
+        assert_eq!(moving.retry(), Retry::Later, "{moving}");
         let denied = coded(&at, "ERR", "The user executing the script can't run this command or subcommand");
         assert!(matches!(denied, StoreError::Login { .. }), "{denied:?}");
         for code in ["NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE", "CROSSSLOT", "ERR"] {

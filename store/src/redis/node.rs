@@ -67,18 +67,26 @@ impl Node {
             answers.map_err(|cause| failure::broken(&self.place, &cause))
         });
         let failed = match asked.await {
-            Ok(Ok(answers)) => return Ok(answers),
+            Ok(Ok(answers)) => {
+                if answers.iter().any(failure::is_elsewhere) {
+                    self.drop_connection(number);
+                }
+                return Ok(answers);
+            }
             Ok(Err(error)) => error,
             Err(_) => StoreError::Timeout { at: self.place.to_string(), after: self.address.timeout },
         };
         // A connection that fell silent may never speak again.
-        if let Some(number) = number {
-            let mut held = self.held();
-            if held.number == number {
-                held.connection = None;
-            }
-        }
+        self.drop_connection(number);
         Err(failed)
+    }
+
+    /// Makes the next caller connect, unless somebody has since connection `number`.
+    fn drop_connection(&self, number: Option<u64>) {
+        let mut held = self.held();
+        if number == Some(held.number) {
+            held.connection = None;
+        }
     }
 
     /// The connection with its number, made and the server looked at if need be.

@@ -1,6 +1,9 @@
 //! What a Redis does to the store, and what the store then says.
 
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use feat_store::{
@@ -229,6 +232,40 @@ async fn a_cut_connection_is_told_once_and_then_made_again() {
         assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
         assert_eq!(look(&store, 0, &[]).await.unwrap().marker, Some(number.to_string().into()));
     }
+}
+
+/// A port that stands for another one: `behind`, when a connection begins.
+fn stands_for(behind: &Arc<AtomicU16>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, behind) = (listener.local_addr().unwrap().port(), Arc::clone(behind));
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let client = client.unwrap();
+            let server = TcpStream::connect(("127.0.0.1", behind.load(Ordering::SeqCst))).unwrap();
+            let ways = [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)];
+            for (mut from, mut to) in ways {
+                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            }
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_became_a_replica_is_left_for_who_stands_there_now() {
+    let (first, second) = (RedisServer::start(&[]), RedisServer::start(&[]));
+    let behind = Arc::new(AtomicU16::new(first.port()));
+    let url = format!("redis://127.0.0.1:{}", stands_for(&behind));
+    let store = RedisStore::connect(&url).await.unwrap();
+    assert_eq!(apply(&store, commit(0, None, 1, &[("a", true)])).await.unwrap(), Committed::Applied);
+    behind.store(second.port(), Ordering::SeqCst);
+    first.say(&["REPLICAOF", "127.0.0.1", &second.port().to_string()]);
+    let error = apply(&store, commit(0, Some(1), 2, &[("a", true)])).await.unwrap_err();
+    assert!(matches!(error, StoreError::ReadOnly { .. }) && error.retry() == Retry::Later, "{error:?}");
+    // The connection still stood. The next one reaches the new master, which has nothing yet.
+    let answer = apply(&store, commit(0, Some(1), 2, &[("a", true)])).await.unwrap();
+    assert_eq!(answer, Committed::Conflict(None));
+    assert_eq!(apply(&store, commit(0, None, 3, &[("a", true)])).await.unwrap(), Committed::Applied);
 }
 
 #[tokio::test]
