@@ -7,7 +7,9 @@
 //!
 //! How far a partition is held stands in the commit itself, as the version of an application's transaction,
 //! which Delta has for that: rows and position are there together or not at all, and a range that comes
-//! again changes nothing.
+//! again changes nothing. Where a partition begins stands there as well, from the first commit on and of every
+//! partition, also of one that had no record then: what the topic had forgotten before is nowhere, and what it
+//! forgets afterwards is a gap.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,18 +54,21 @@ impl Contents {
     }
 }
 
-/// How far a partition is held.
+/// What is held of a partition: its records from `first` on, before `next`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
+    /// The first offset that the topic still had when the archive began.
+    pub first: u64,
     /// The offset of the next record.
     pub next: u64,
     /// The partition's clock before it.
     pub clock: Instant,
 }
 
-impl Default for Held {
-    fn default() -> Self {
-        Self { next: 0, clock: Instant::MIN }
+impl Held {
+    /// Nothing yet of a partition that begins at offset `first`.
+    fn nothing(first: u64) -> Self {
+        Self { first, next: first, clock: Instant::MIN }
     }
 }
 
@@ -74,8 +79,10 @@ pub struct Segment {
     pub partition: usize,
     /// The offset from which on it has every record.
     pub from: u64,
-    /// How far it goes.
-    pub to: Held,
+    /// The offset behind its last record.
+    pub next: u64,
+    /// The partition's clock before that.
+    pub clock: Instant,
     /// The records, of [`recorded::schema`].
     pub records: RecordBatch,
 }
@@ -118,10 +125,14 @@ pub struct Archive {
     location: String,
     table: DeltaTable,
     contents: Contents,
-    /// By partition; none that holds nothing.
-    held: BTreeMap<usize, Held>,
+    /// Of each partition of the topic.
+    held: Vec<Held>,
+    /// What the table's commits say of it, in which a partition that came since is not.
+    kept: BTreeMap<usize, Held>,
     /// Of the one who writes.
     folder: Option<DeltaFolder>,
+    /// Of the one who writes: by partition the value of the record before `next`, until the topic gives it again.
+    tails: BTreeMap<usize, Option<Vec<u8>>>,
 }
 
 impl std::fmt::Debug for Archive {
@@ -152,24 +163,46 @@ impl Archive {
         let failed = |cause| BatchError::DeltaRead { location: location.clone(), cause };
         let url = deltalake::ensure_table_uri(&location).map_err(failed)?;
         let table = deltalake::open_table(url).await.map_err(failed)?;
-        Self::of(location, table, Contents::of(source, topic), None, partitions).await.map(Some)
+        Self::of(location, table, Contents::of(source, topic), None, &vec![0; partitions]).await.map(Some)
     }
 
-    /// The archive of `source`, new or from earlier runs, to be written by this run alone.
+    /// The archive of `source`, new or from earlier runs, to be written by this run alone. `begins` are the
+    /// first offsets that the topic still has, one a partition: a new archive begins there.
     ///
+    /// Cost: reads the last record of each partition.
     /// Errors: another run writes it; it is of another topic, or was written with other columns; the source
     /// has a column that every archive has.
     pub async fn open(
+        session: &Session,
         root: &str,
         source: &SourcePlan,
         topic: &str,
-        partitions: usize,
+        begins: &[u64],
     ) -> Result<Self, BatchError> {
         recorded::schema(source).map_err(|clash: Clash| BatchError::Request(clash.to_string()))?;
         let folder = DeltaFolder::hold(Self::location(root, source))?;
         let table = folder.table().await?;
         let location = folder.location().to_owned();
-        Self::of(location, table, Contents::of(source, topic), Some(folder), partitions).await
+        let mut archive =
+            Self::of(location, table, Contents::of(source, topic), Some(folder), begins).await?;
+        archive.tails = archive.last(session).await?;
+        Ok(archive)
+    }
+
+    /// The value of the last record of each partition, if it is right before what comes next.
+    async fn last(&self, session: &Session) -> Result<BTreeMap<usize, Option<Vec<u8>>>, BatchError> {
+        let mut last = BTreeMap::new();
+        if self.kept.values().all(|held| held.next == held.first) {
+            return Ok(last);
+        }
+        let from: Vec<u64> = self.held.iter().map(|held| held.next.saturating_sub(1)).collect();
+        let mut read = std::pin::pin!(self.read(session, &from).await?);
+        while let Some(records) = read.try_next().await? {
+            for record in records.iter().filter(|record| from[record.partition] == record.offset) {
+                last.insert(record.partition, record.value.map(<[u8]>::to_vec));
+            }
+        }
+        Ok(last)
     }
 
     async fn of(
@@ -177,10 +210,11 @@ impl Archive {
         table: DeltaTable,
         contents: Contents,
         folder: Option<DeltaFolder>,
-        partitions: usize,
+        begins: &[u64],
     ) -> Result<Self, BatchError> {
         let failed = |cause| BatchError::DeltaRead { location: location.clone(), cause };
-        let mut held = BTreeMap::new();
+        let mut held: Vec<Held> = begins.iter().copied().map(Held::nothing).collect();
+        let mut kept = BTreeMap::new();
         if table.version().is_some() {
             let snapshot = table.snapshot().map_err(failed)?;
             let found = snapshot.metadata().description().map(serde_json::from_str::<Contents>);
@@ -204,16 +238,21 @@ impl Archive {
                 return Err(BatchError::File { path: location.into(), reason });
             }
             let log = table.log_store();
-            for partition in 0..partitions {
-                let (next, clock) = applications(&contents.topic, partition);
-                let next = snapshot.transaction_version(log.as_ref(), next).await.map_err(failed)?;
-                let clock = snapshot.transaction_version(log.as_ref(), clock).await.map_err(failed)?;
-                if let (Some(next), Some(clock)) = (next, clock) {
-                    held.insert(partition, Held { next: next as u64, clock: Instant(clock) });
+            for (partition, held) in held.iter_mut().enumerate() {
+                let mut found = [None; 3];
+                for (found, application) in found.iter_mut().zip(applications(&contents.topic, partition)) {
+                    let version = snapshot.transaction_version(log.as_ref(), application);
+                    *found = version.await.map_err(failed)?;
+                }
+                // One that came since has had nothing before its first record.
+                *held = Held::nothing(0);
+                if let [Some(first), Some(next), Some(clock)] = found {
+                    *held = Held { first: first as u64, next: next as u64, clock: Instant(clock) };
+                    kept.insert(partition, *held);
                 }
             }
         }
-        Ok(Self { location, table, contents, held, folder })
+        Ok(Self { location, table, contents, held, kept, folder, tails: BTreeMap::new() })
     }
 
     /// Where this one is.
@@ -221,25 +260,26 @@ impl Archive {
         &self.location
     }
 
-    /// How far `partition` is held.
-    pub fn held(&self, partition: usize) -> Held {
-        self.held.get(&partition).copied().unwrap_or_default()
+    /// What is held of each partition.
+    pub fn held(&self) -> &[Held] {
+        &self.held
     }
 
     /// Appends records in one commit; how many were new.
     ///
-    /// What is held already is passed over. The segments of a partition stand in their order.
-    /// Errors: a range that does not follow what is held; nothing is appended then, and nothing of a commit
-    /// that fails is left.
+    /// What is held already is passed over, but for the record before what comes next: it must be the same still.
+    /// The segments of a partition stand in their order.
+    /// Errors: a range that does not follow what is held, or of another topic; nothing is appended then, and
+    /// nothing of a commit that fails is left.
     pub async fn append(&mut self, segments: Vec<Segment>) -> Result<u64, BatchError> {
         let (mut held, mut records, mut count) = (self.held.clone(), Vec::new(), 0);
         for segment in segments {
-            let before = held.get(&segment.partition).copied().unwrap_or_default();
-            if segment.to.next <= before.next {
+            let before = held[segment.partition];
+            self.recognise(&segment, before)?;
+            if segment.next <= before.next {
                 continue;
             }
-            // The first records of a topic may have been gone before anybody kept them.
-            if segment.from > before.next && before.next > 0 {
+            if segment.from > before.next {
                 let reason = format!(
                     "holds partition {} to offset {}, and what follows begins at {}: the topic lost records that \
                      were not archived; move the folder away to begin anew",
@@ -252,15 +292,17 @@ impl Archive {
             let new = segment.records.slice(known, segment.records.num_rows() - known);
             count += new.num_rows() as u64;
             records.push(new);
-            held.insert(segment.partition, segment.to);
+            held[segment.partition] = Held { next: segment.next, clock: segment.clock, ..before };
         }
         if records.is_empty() {
             return Ok(0);
         }
-        let changed = held.iter().filter(|(partition, now)| self.held.get(partition) != Some(now));
+        let now: BTreeMap<usize, Held> = held.iter().copied().enumerate().collect();
+        let changed = now.iter().filter(|(partition, now)| self.kept.get(partition) != Some(now));
         let transactions = changed.flat_map(|(&partition, now)| {
-            let (next, clock) = applications(&self.contents.topic, partition);
-            [Transaction::new(next, now.next as i64), Transaction::new(clock, now.clock.0)]
+            let says = [now.first as i64, now.next as i64, now.clock.0];
+            let applications = applications(&self.contents.topic, partition);
+            applications.into_iter().zip(says).map(|(application, says)| Transaction::new(application, says))
         });
         let properties = CommitProperties::default().with_application_transactions(transactions.collect());
         let compression = Compression::ZSTD(ZstdLevel::default());
@@ -281,11 +323,32 @@ impl Archive {
                 return Err(BatchError::Delta { location: self.location.clone(), cause });
             }
         }
-        self.held = held;
+        (self.held, self.kept) = (held, now);
         if let Some(folder) = &mut self.folder {
             folder.keep()?;
         }
         Ok(count)
+    }
+
+    /// Sees whether the topic is the one whose records are held, if the segment repeats the last of them.
+    fn recognise(&mut self, segment: &Segment, held: Held) -> Result<(), BatchError> {
+        let Some(tail) = self.tails.remove(&segment.partition) else { return Ok(()) };
+        let column = |name| segment.records.column_by_name(name).expect("invariant: an archive's column");
+        let offsets = column(recorded::OFFSET).as_primitive::<Int64Type>();
+        let values = column(recorded::RAW).as_binary::<i32>();
+        let offset = held.next - 1;
+        // By retention or compaction it may be gone.
+        let Ok(at) = offsets.values().binary_search(&(offset as i64)) else { return Ok(()) };
+        let found = arrow::array::Array::is_valid(values, at).then(|| values.value(at));
+        if found == tail.as_deref() {
+            return Ok(());
+        }
+        let reason = format!(
+            "holds another record {offset} of partition {} than topic `{}` has: the topic was made anew, or \
+             rewritten; move the folder away to begin anew",
+            segment.partition, self.contents.topic
+        );
+        Err(BatchError::File { path: self.location.clone().into(), reason })
     }
 
     /// The records behind the offsets `from`, one a partition, in the order in which they became known; those
@@ -311,7 +374,8 @@ impl Archive {
     }
 }
 
-/// The applications whose versions say how far a partition is held: its next offset, and its clock.
-fn applications(topic: &str, partition: usize) -> (String, String) {
-    (format!("feat archive {topic}/{partition}"), format!("feat archive {topic}/{partition} clock"))
+/// The applications whose versions say what is held of a partition: its first offset, its next one, its clock.
+fn applications(topic: &str, partition: usize) -> [String; 3] {
+    let next = format!("feat archive {topic}/{partition}");
+    [format!("{next} first"), next.clone(), format!("{next} clock")]
 }

@@ -44,7 +44,9 @@ pub enum CodecError {
         reads: u8,
     },
     /// The bytes were written by an older layout that is no longer read.
-    #[error("written as version {found}, this build reads {reads}: fill the view again with `feat stream`")]
+    #[error(
+        "written as version {found}, this build reads {reads}: fill the view again with `feat stream --refill`"
+    )]
     Older {
         /// The version that the bytes name.
         found: u8,

@@ -54,8 +54,9 @@ pub struct LogMark {
     pub clock: Instant,
     /// How far the log is known to be complete beyond the clock; [`Instant::MIN`] when nothing is.
     pub seen_to: Instant,
-    /// The leader epoch of the last record read; -1 where the log has none.
-    pub leader_epoch: i32,
+    /// The low half of the [fingerprint](crate::fingerprint) of the record right before `next`, to notice a log
+    /// that was made anew; `None` where it is not known.
+    pub last: Option<u32>,
     /// The sum of the [fingerprints](crate::fingerprint) of the records before `next`, in the columns
     /// that the view reads, to notice a log that was rewritten.
     pub checksum: u64,
@@ -64,7 +65,7 @@ pub struct LogMark {
 impl Default for LogMark {
     /// Nothing was read.
     fn default() -> Self {
-        Self { next: 0, clock: Instant::MIN, seen_to: Instant::MIN, leader_epoch: -1, checksum: 0 }
+        Self { next: 0, clock: Instant::MIN, seen_to: Instant::MIN, last: None, checksum: 0 }
     }
 }
 
@@ -112,7 +113,7 @@ impl Marker {
             put_varint(&mut out, mark.next);
             put_zigzag(&mut out, mark.clock.0);
             put_zigzag(&mut out, mark.seen_to.0);
-            put_zigzag(&mut out, i64::from(mark.leader_epoch));
+            put_zigzag(&mut out, mark.last.map_or(-1, i64::from));
             put_varint(&mut out, mark.checksum);
         }
         put_zigzag(&mut out, self.swept_to.0);
@@ -133,10 +134,14 @@ impl Marker {
             let log = log.to_owned();
             let next = from.varint()?;
             let [clock, seen_to] = [from.zigzag()?, from.zigzag()?].map(Instant);
-            let leader_epoch =
-                i32::try_from(from.zigzag()?).map_err(|_| CodecError::invalid("leader epoch of a marker"))?;
+            let last = match from.zigzag()? {
+                -1 => None,
+                last => {
+                    Some(u32::try_from(last).map_err(|_| CodecError::invalid("last record of a marker"))?)
+                }
+            };
             let checksum = from.varint()?;
-            logs.insert(log, LogMark { next, clock, seen_to, leader_epoch, checksum });
+            logs.insert(log, LogMark { next, clock, seen_to, last, checksum });
         }
         let (swept_to, nonce) = (Instant(from.zigzag()?), from.varint()?);
         if !from.is_empty() {
@@ -174,7 +179,7 @@ mod tests {
     #[test]
     fn markers_go_through_bytes_and_back() {
         let landed = LogMark { next: 42, clock: Instant(1_357_034_400_000_000), ..LogMark::default() };
-        let most = LogMark { next: u64::MAX, leader_epoch: 7, checksum: 99, ..landed };
+        let most = LogMark { next: u64::MAX, last: Some(u32::MAX), checksum: 99, ..landed };
         let marker = Marker {
             logs: [("landings/0".to_owned(), landed), ("landings/1".to_owned(), most)].into(),
             nonce: u64::MAX,

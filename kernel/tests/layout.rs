@@ -97,7 +97,7 @@ fn markers_kept_by_a_store_are_those_of_version_2() {
         next: 327_346,
         clock: Instant(1_388_565_000_000_000),
         seen_to: Instant(1_388_565_600_000_000),
-        leader_epoch: 3,
+        last: Some(3),
         checksum: 0xfedc_ba98_7654_3210,
     };
     let logs = [("landings/0".to_owned(), landings), ("landings/1".to_owned(), LogMark::default())];

@@ -5,7 +5,12 @@
 //! ```
 //!
 //! By offset: a record is read from the one or from the other, never from both and never from neither,
-//! however late its row is. What a record becomes is decided by the same [`Records`] in both.
+//! however late its row is. What a record becomes is decided by the same [`Records`] in both, but that nothing
+//! is put aside: what is no row stands in the archive.
+//!
+//! An archive may begin where the topic had forgotten its first records. The log is another one then, from
+//! another beginning, and its name in markers says so: `NAME@FIRST`. A view that has read the topic from its
+//! first record on is not continued from there, nor the other way round.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -37,6 +42,15 @@ pub struct ArchivedRecord {
     pub value: Option<Bytes>,
 }
 
+/// What an archive holds of one log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Its first offset: nothing before it was ever kept.
+    pub first: u64,
+    /// How far.
+    pub end: Reached,
+}
+
 /// Records of an archive, those of one log in the order of their offsets.
 pub type ArchiveStream = BoxStream<'static, Result<Vec<ArchivedRecord>, SourceError>>;
 
@@ -45,26 +59,33 @@ type Opening = Pin<Box<dyn Future<Output = Result<ArchiveStream, SourceError>> +
 /// A log with an archive.
 pub struct Bootstrap<S> {
     source: Arc<SourcePlan>,
-    /// How far the archive holds each of the logs.
-    held: Vec<Reached>,
+    /// As markers name them.
+    logs: Vec<Arc<str>>,
+    /// Of each of them.
+    held: Vec<Holding>,
     open: Box<dyn Fn(Vec<u64>) -> Opening + Send + Sync>,
     topic: Arc<S>,
 }
 
 impl<S: Source> Bootstrap<S> {
-    /// `topic`, a log of `source`, of whose parts an archive has what lies before `held`, one a part. `open`
-    /// reads the archive from the offsets on that it is given, to `held` and no further.
+    /// `topic`, a log of `source`, of whose parts an archive has what `held` says, one a part. `open` reads the
+    /// archive from the offsets on that it is given, as far as it holds and no further.
     pub fn new<F>(
         source: &Arc<SourcePlan>,
         topic: S,
-        held: Vec<Reached>,
+        held: Vec<Holding>,
         open: impl Fn(Vec<u64>) -> F + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = Result<ArchiveStream, SourceError>> + Send + 'static,
     {
         let open = Box::new(move |from| -> Opening { Box::pin(open(from)) });
-        Self { source: Arc::clone(source), held, open, topic: Arc::new(topic) }
+        let named = |(log, held): (&Arc<str>, &Holding)| match held.first {
+            0 => Arc::clone(log),
+            first => format!("{log}@{first}").into(),
+        };
+        let logs = topic.logs().iter().zip(&held).map(named).collect();
+        Self { source: Arc::clone(source), logs, held, open, topic: Arc::new(topic) }
     }
 }
 
@@ -77,18 +98,20 @@ impl<S> std::fmt::Debug for Bootstrap<S> {
 #[async_trait]
 impl<S: Source + 'static> Source for Bootstrap<S> {
     fn logs(&self) -> &[Arc<str>] {
-        self.topic.logs()
+        &self.logs
     }
 
     async fn read(&self, from: &[LogMark]) -> Result<LogStream, SourceError> {
-        let parts = self.logs().iter().zip(from).map(|(log, mark)| Part::new(&self.source, log, mark));
+        let begin = |(mark, held): (&LogMark, &Holding)| LogMark { next: mark.next.max(held.first), ..*mark };
+        let from: Vec<LogMark> = from.iter().zip(&self.held).map(begin).collect();
+        let parts = self.logs.iter().zip(&from).map(|(log, mark)| Part::new(&self.source, log, mark));
         let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
-        if parts.iter().zip(&self.held).all(|(part, held)| held.next <= part.reached.next) {
-            return self.topic.read(from).await;
+        if parts.iter().zip(&self.held).all(|(part, held)| held.end.next <= part.reached.next) {
+            return self.topic.read(&from).await;
         }
         let then: Vec<LogMark> = (from.iter().zip(&self.held))
-            .map(|(mark, held)| {
-                let (next, clock) = (mark.next.max(held.next), mark.clock.max(held.clock));
+            .map(|(mark, Holding { end, .. })| {
+                let (next, clock) = (mark.next.max(end.next), mark.clock.max(end.clock));
                 LogMark { next, clock, ..*mark }
             })
             .collect();
@@ -135,7 +158,7 @@ impl Part {
         if record.offset < self.reached.next {
             return;
         }
-        // What cannot be read is no row, and was kept by the archive.
+        // What cannot be read is no row, and stands in the archive with its fault.
         if record.value.as_ref().is_some_and(|value| self.records.push(value).is_ok()) {
             self.known.push(record.clock.0);
             self.offsets.push(record.offset);

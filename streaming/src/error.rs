@@ -63,6 +63,18 @@ pub enum StreamError {
         /// How many records the log has, if there are fewer.
         ends: Option<u64>,
     },
+    /// The last record that was read is another one now.
+    #[error(
+        "record {offset} of log `{log}` is not the one that view `{view}` has read: the topic was made anew, or rewritten; `feat stream --refill` fills the view from its beginning"
+    )]
+    OtherRecord {
+        /// The log.
+        log: String,
+        /// The view.
+        view: String,
+        /// The record.
+        offset: u64,
+    },
     /// The markers of a view name a log that the source does not have.
     #[error(
         "view `{view}` was filled from log `{found}`, and its source has {logs}: `feat stream --refill` fills it from the beginning"
@@ -157,6 +169,8 @@ impl StreamError {
         match self {
             Self::Rewound { .. } => true,
             Self::Store(cause) => cause.retry() == Retry::Later,
+            #[cfg(feature = "kafka")]
+            Self::Source { cause, .. } => cause.downcast_ref().is_some_and(crate::kafka::TopicError::passes),
             _ => false,
         }
     }
@@ -169,5 +183,28 @@ fn changed(same: u64, read: u64, ends: Option<u64>) -> String {
         None => format!(
             "among the records {same} to {read}, in the order in which they became known, some were added, changed or removed since"
         ),
+    }
+}
+
+#[cfg(all(test, feature = "kafka"))]
+mod tests {
+    use super::StreamError;
+    use crate::kafka::TopicError;
+
+    #[test]
+    fn a_broker_that_is_away_is_waited_for_also_where_the_log_is_opened_again() {
+        let of = |cause: TopicError| StreamError::Source { log: "l".to_owned(), cause: cause.into() };
+        let away = || {
+            Box::new(rdkafka::error::KafkaError::MetadataFetch(
+                rdkafka::error::RDKafkaErrorCode::BrokerTransportFailure,
+            ))
+        };
+        let (brokers, topic) = ("b".to_owned(), "t".to_owned());
+        assert!(of(TopicError::Unreachable { brokers, seconds: 15, cause: away() }).passes());
+        assert!(of(TopicError::Client { topic: topic.clone(), cause: away() }).passes());
+        let (letters, log) = ("d".to_owned(), "l".to_owned());
+        assert!(of(TopicError::DeadLetter { topic: letters, log, offset: 1, cause: away() }).passes());
+        assert!(!of(TopicError::Grown { topic, before: 1, now: 2 }).passes());
+        assert!(!StreamError::Source { log: "l".to_owned(), cause: "gone".into() }.passes());
     }
 }

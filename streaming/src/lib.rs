@@ -34,7 +34,7 @@ pub mod runtime;
 pub mod share;
 pub mod source;
 
-pub use bootstrap::{ArchiveStream, ArchivedRecord, Bootstrap};
+pub use bootstrap::{ArchiveStream, ArchivedRecord, Bootstrap, Holding};
 pub use error::StreamError;
 pub use load::{Loaded, load};
 pub use metrics::Metrics;

@@ -185,7 +185,8 @@ impl Operator {
         }
         let clock = self.folded_to(piece.log, end.clock);
         let Reached { next, clock: known } = end;
-        let end = LogMark { next, clock: known, checksum: piece.sum_before(next), ..before };
+        let (checksum, last) = (piece.sum_before(next), piece.last_before(next));
+        let end = LogMark { next, clock: known, checksum, last, ..before };
         Ok(Some(Chunk { piece, rows, of, entities, end, clock }))
     }
 
@@ -222,6 +223,11 @@ impl Operator {
     /// Whether the store holds no marker of the partition.
     pub(crate) fn is_new(&self) -> bool {
         self.stored.is_none()
+    }
+
+    /// Whether nothing was read yet into the partition.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.marker.is_filled()
     }
 
     /// Whether the store does not have the position of some log yet.
@@ -297,9 +303,11 @@ impl Operator {
         Ok((Pending { marker, bytes, blobs: held, idle, folded }, commit))
     }
 
-    /// Puts a marker where there is none: nothing is read yet. `None` if there is one.
-    pub(crate) fn begin(&self, nonce: u64) -> Option<(Pending, Commit)> {
-        self.is_new().then(|| self.mark(Marker { nonce, ..Marker::default() }))
+    /// Puts a marker that nothing is read yet, and deletes the entities `left`, of which nobody knows what they
+    /// include.
+    pub(crate) fn begin(&self, left: impl Iterator<Item = Bytes>, nonce: u64) -> (Pending, Commit) {
+        let (pending, commit) = self.mark(Marker { nonce, ..Marker::default() });
+        (pending, Commit { writes: left.map(|key| (key, None)).collect(), ..commit })
     }
 
     /// Brings the marker to where this run has read; `None` when it is there already.

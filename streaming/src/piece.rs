@@ -69,6 +69,14 @@ impl Piece {
         Reached { next: self.offset(row), clock: Instant(self.known.value(before)) }
     }
 
+    /// The low half of the fingerprint of the record right before offset `offset`; `None` if it is no row, or
+    /// none of the piece.
+    pub(crate) fn last_before(&self, offset: u64) -> Option<u32> {
+        let at = self.offsets.values().partition_point(|&before| before < offset);
+        let last = at.checked_sub(1).filter(|&last| self.offsets.value(last) + 1 == offset)?;
+        Some(self.sums[at].wrapping_sub(self.sums[last]) as u32)
+    }
+
     /// The fingerprint of the log before offset `offset`.
     pub(crate) fn sum_before(&self, offset: u64) -> u64 {
         self.sums[self.offsets.values().partition_point(|&before| before < offset)]

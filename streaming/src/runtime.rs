@@ -15,11 +15,11 @@ use feat_compiler::plan::GroupPlan;
 use feat_compiler::prepare::{Counts, Mode};
 use feat_kernel::layout::LogMark;
 use feat_kernel::time::{Instant, Micros};
-use feat_store::{Commit, Committed, Durability, Read, Store, ViewId, view_id};
+use feat_store::{Committed, Durability, Read, Store, ViewId, view_id};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::error::StreamError;
 use crate::metrics::Metrics;
@@ -38,6 +38,9 @@ pub const PARTITIONS: u32 = 8;
 
 /// Batches of the log that may wait for a worker: one that is worked on, one at hand.
 const WAITING: usize = 2;
+
+/// Entities that are deleted at a time where a drop was cut short.
+const LEFT: usize = 1000;
 
 /// How often a run reads the log again because the store was set back, before it gives up.
 const RESTARTS: u32 = 16;
@@ -401,6 +404,8 @@ impl<'a> Run<'a> {
         let until = self.options.until.unwrap_or(u64::MAX);
         let start = |mark: &LogMark| if source.may_change() { LogMark::default() } else { *mark };
         let mut at: Vec<LogMark> = from.iter().map(start).collect();
+        // The record before the first may come again, to be recognised.
+        let mut behind: Vec<u64> = at.iter().map(|mark| mark.next.saturating_sub(1)).collect();
         let mut records = 0;
         let names = self.logs.join(", ");
         let failed = |cause| StreamError::Source { log: names.clone(), cause };
@@ -409,9 +414,10 @@ impl<'a> Run<'a> {
             let batch = batch.map_err(failed)?;
             let log = batch.log;
             // A source may deliver records again; those below the position are passed over.
-            if let Some(batch) = batch.between(at[log].next, until) {
+            if let Some(batch) = batch.between(behind[log], until) {
+                behind[log] = batch.end.next.max(at[log].next);
                 self.check(&batch, at[log].clock)?;
-                at[log] = LogMark { next: batch.end.next, clock: batch.end.clock, ..at[log] };
+                at[log] = LogMark { next: behind[log], clock: batch.end.clock.max(at[log].clock), ..at[log] };
                 let new = (batch.known.len() - batch.row_at(from[log].next)) as u64;
                 records += new;
                 self.options.metrics.read(&self.logs[log], new);
@@ -552,33 +558,45 @@ async fn register(
     }
 }
 
-/// Commits empty markers of partitions that have none, so that a store that is emptied under a run is noticed at the next commit.
+/// Commits empty markers of partitions that have none, so that a store that is emptied under a run is noticed at
+/// the next commit. Entities without a filled marker are what a drop left that was cut short: they go.
 async fn begin(store: &Arc<dyn Store>, group: &Group, operators: &mut [Operator]) -> Result<(), StreamError> {
     let mut nonces = Nonces::fresh();
-    let new = operators.iter_mut().filter(|operator| operator.is_new());
-    let (mut new, mut commits): (Vec<&mut Operator>, Vec<Commit>) = (new.collect(), Vec::new());
-    let mut pendings = Vec::with_capacity(new.len());
-    for operator in &new {
-        if let Some((pending, commit)) = operator.begin(nonces.next()) {
-            pendings.push(pending);
+    let mut begun = false;
+    loop {
+        let (mut begins, mut commits) = (Vec::new(), Vec::new());
+        for operator in operators.iter_mut().filter(|operator| operator.is_empty()) {
+            let (view, partition) = operator.place();
+            let left = store.scan(view, partition, None, LEFT).await?;
+            if left.is_empty() && !operator.is_new() {
+                continue;
+            }
+            if !left.is_empty() {
+                warn!(%view, partition, entities = left.len(), "deleted what a drop that was cut short had left");
+            }
+            let (pending, commit) = operator.begin(left.into_iter().map(|(key, _)| key), nonces.next());
+            begins.push((operator, pending));
             commits.push(commit);
         }
-    }
-    if commits.is_empty() {
-        return Ok(());
-    }
-    let committed = store.commit(commits, Durability::Eventual).await?;
-    for ((operator, pending), committed) in new.iter_mut().zip(pendings).zip(committed) {
-        match committed {
-            Committed::Applied => {
-                operator.sent(pending);
-                operator.landed();
+        if commits.is_empty() {
+            break;
+        }
+        begun = true;
+        let committed = store.commit(commits, Durability::Eventual).await?;
+        for ((operator, pending), committed) in begins.into_iter().zip(committed) {
+            match committed {
+                Committed::Applied => {
+                    operator.sent(pending);
+                    operator.landed();
+                }
+                Committed::Conflict(current) => operator.conflict(current)?,
             }
-            Committed::Conflict(current) => operator.conflict(current)?,
         }
     }
-    // Were the store emptied since the view was registered, its markers would stand there unregistered.
-    store.register(&group.view, group.partitions).await?;
+    if begun {
+        // Were the store emptied since the view was registered, its markers would stand there unregistered.
+        store.register(&group.view, group.partitions).await?;
+    }
     Ok(())
 }
 

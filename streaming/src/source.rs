@@ -95,7 +95,8 @@ pub trait Source: Send + Sync {
     /// The names of the parts in markers, such as `landings/0`. The same for ever.
     fn logs(&self) -> &[Arc<str>];
 
-    /// The records of each log from its mark in `from` on, one a log. May be called again, from any.
+    /// The records of each log from its mark in `from` on, one a log, or from the one before on, which is told
+    /// apart then from one that was read earlier. May be called again, from any.
     async fn read(&self, from: &[LogMark]) -> Result<LogStream, SourceError>;
 
     /// Whether records that were read may be others next time, as those of a file may: then the log is

@@ -22,29 +22,57 @@ pub(crate) struct Trail {
     same: u64,
     /// Positions in markers that are still ahead, each with its sum, the first last.
     ahead: Vec<(u64, u64)>,
+    /// The offset right before `next` at the start and the low half of its record's fingerprint, if it is known
+    /// and was not met yet.
+    before: Option<(u64, u32)>,
 }
 
 impl Trail {
     /// The trail of a run of `group` whose partitions stand at `marks`, from the beginning of the log or
     /// from the least of them.
     pub(crate) fn new(group: &GroupPlan, marks: impl Iterator<Item = LogMark>, from_beginning: bool) -> Self {
-        let mut ahead: Vec<(u64, u64)> = marks.map(|mark| (mark.next, mark.checksum)).collect();
+        let marks: Vec<LogMark> = marks.collect();
+        let mut ahead: Vec<(u64, u64)> = marks.iter().map(|mark| (mark.next, mark.checksum)).collect();
         ahead.sort_unstable_by(|a, b| b.cmp(a));
         ahead.dedup();
         let (next, sum) = if from_beginning { (0, 0) } else { ahead.last().copied().unwrap_or((0, 0)) };
-        Self { columns: group.prepare.deciding().into(), next, sum, same: 0, ahead }
+        let mut least = marks.iter().filter(|mark| mark.next == next);
+        let before = least.find_map(|mark| Some((next.checked_sub(1)?, mark.last?)));
+        Self { columns: group.prepare.deciding().into(), next, sum, same: 0, ahead, before }
+    }
+
+    /// Sees whether the record before the first one that is followed is still the same, if a source that goes on
+    /// with the next delivers it again: sums are of what comes behind a marker.
+    fn recognise(&mut self, cells: &mut Cells<'_>, log: &str, view: &str) -> Result<(), StreamError> {
+        let Some((offset, last)) = self.before.filter(|(offset, _)| *offset < cells.batch.end.next) else {
+            return Ok(());
+        };
+        self.before = None;
+        let at = cells.batch.row_at(offset);
+        // It may be gone, by retention or compaction.
+        if cells.batch.offsets.values().get(at) != Some(&offset) {
+            return Ok(());
+        }
+        let columns: Vec<Arc<[u64]>> = self.columns.iter().map(|name| cells.column(name)).collect();
+        let known = cells.batch.known.value(at);
+        if fingerprint::record(known, columns.iter().map(|cells| cells[at])) as u32 == last {
+            return Ok(());
+        }
+        Err(StreamError::OtherRecord { log: log.to_owned(), view: view.to_owned(), offset })
     }
 
     /// The sums before each record of a batch and after its last; those of records that were followed
     /// before are left out.
     ///
-    /// Errors: [`StreamError::LogChanged`] where a marker has another sum.
+    /// Errors: [`StreamError::LogChanged`] where a marker has another sum, [`StreamError::OtherRecord`] where the
+    /// record before the first marker is another one.
     pub(crate) fn follow(
         &mut self,
         cells: &mut Cells<'_>,
         log: &str,
         view: &str,
     ) -> Result<Vec<u64>, StreamError> {
+        self.recognise(cells, log, view)?;
         let batch = cells.batch;
         let skip = batch.row_at(self.next);
         let columns: Vec<Arc<[u64]>> = self.columns.iter().map(|name| cells.column(name)).collect();

@@ -22,7 +22,7 @@ use feat_streaming::{
 };
 use futures::StreamExt;
 use proptest::prelude::*;
-use shop::{MINUTE, START, answers, dump, groups, log, plans, source, stream, streamed};
+use shop::{MINUTE, START, answers, archived_from, dump, groups, log, plans, source, stream, streamed};
 use tokio::sync::watch;
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -490,6 +490,80 @@ async fn a_log_that_does_not_begin_as_it_did_is_refused() {
     let (done, _) = again(&many()[..150]).await;
     let error = done.unwrap_err();
     assert!(error.to_string().contains("ends after 150 records, and 200 had been read"), "{error}");
+}
+
+#[tokio::test]
+async fn a_topic_that_was_made_anew_is_noticed_by_its_last_record() {
+    let plans = plans();
+    let (groups, store) = (streamed(&plans), memory());
+    let twice = |orders: &[shop::Order]| Twice(["orders/0".into()], shop::batches(&log(&plans, orders), 30));
+    let half = Options { until: Some(200), ..plainly() };
+    stream(&store, &groups, &twice(&many()), &half).await.unwrap();
+    let before = dump(&*store, &groups).await;
+    let mut another = many();
+    another[199].amount = Some(101);
+    // As long as what was read, and longer.
+    for orders in [&another[..200], &another] {
+        let error = stream(&store, &groups, &twice(orders), &plainly()).await.unwrap_err();
+        assert!(matches!(error, StreamError::OtherRecord { offset: 199, .. }), "{error:?}");
+        assert!(error.to_string().contains("--refill"), "{error}");
+        assert_eq!(dump(&*store, &groups).await, before, "a refused run changed the store");
+    }
+    stream(&store, &groups, &twice(&many()), &plainly()).await.unwrap();
+    let whole = memory();
+    stream(&whole, &groups, &source(&log(&plans, &many()), 1000), &plainly()).await.unwrap();
+    assert_eq!(dump(&*store, &groups).await, dump(&*whole, &groups).await);
+}
+
+#[tokio::test]
+async fn a_log_that_begins_with_its_archive_is_another_one() {
+    let plans = plans();
+    let groups = streamed(&plans);
+    let log = log(&plans, &many());
+    let archived = |first, held| archived_from(&plans, &many(), first, held);
+    // A view that has read what the archive never had is not continued from it, nor the other way round.
+    let store = memory();
+    stream(&store, &groups, &source(&log, 100), &Options { until: Some(150), ..plainly() }).await.unwrap();
+    let error = stream(&store, &groups, &archived(120, 300), &plainly()).await.unwrap_err();
+    assert!(error.to_string().contains("its source has orders/0@120: `feat stream --refill`"), "{error}");
+    let store = memory();
+    let part = Options { until: Some(200), ..plainly() };
+    stream(&store, &groups, &archived(120, 300), &part).await.unwrap();
+    let error = stream(&store, &groups, &source(&log, 100), &plainly()).await.unwrap_err();
+    assert!(matches!(error, StreamError::OtherLog { .. }), "{error:?}");
+    // Of what there is every record counts, wherever the archive ends, also where it holds nothing yet.
+    let later = log.between(120, u64::MAX).unwrap();
+    let whole = memory();
+    stream(&whole, &groups, &source(&later, 1000), &plainly()).await.unwrap();
+    let t = Instant(*log.known.values().last().unwrap() + MINUTE);
+    stream(&store, &groups, &archived(120, 250), &plainly()).await.unwrap();
+    assert_eq!(answers(&*store, &groups, t).await, answers(&*whole, &groups, t).await);
+    let store = memory();
+    stream(&store, &groups, &archived(120, 120), &plainly()).await.unwrap();
+    assert_eq!(answers(&*store, &groups, t).await, answers(&*whole, &groups, t).await);
+}
+
+#[tokio::test]
+async fn what_a_drop_left_that_was_cut_short_counts_for_nothing() {
+    let plans = plans();
+    let (groups, log) = (streamed(&plans), log(&plans, &many()));
+    let whole = memory();
+    stream(&whole, &groups, &source(&log, 1000), &plainly()).await.unwrap();
+    let store = memory();
+    for group in &groups {
+        let view = feat_store::view_id(&group.name, group.version, &group.meaning);
+        store.register(&view, 3).await.unwrap();
+        for partition in 0..3 {
+            // Entities beside a marker that nothing was read.
+            let kept = whole.scan(&view, partition, None, usize::MAX).await.unwrap();
+            let writes = kept.into_iter().map(|(key, blob)| (key, Some(blob))).collect();
+            let marker = Bytes::from(feat_kernel::layout::Marker::default().encode());
+            let commit = Commit { view: Arc::clone(&view), partition, expected: None, marker, writes };
+            store.commit(vec![commit], Durability::Durable).await.unwrap();
+        }
+    }
+    stream(&store, &groups, &source(&log, 30), &plainly()).await.unwrap();
+    assert_eq!(dump(&*store, &groups).await, dump(&*whole, &groups).await);
 }
 
 #[tokio::test]

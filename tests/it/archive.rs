@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::feat::{command, words};
 use crate::kafka::{SOON, broker, producer};
-use crate::shop::{answers, orders, position, project, refused, run, topic_of, write};
+use crate::shop::{Order, answers, orders, position, project, refused, run, topic_of, write};
 
 /// Runs `feat archive`: how many records were new, and how far each partition is held.
 fn archive(folder: &std::path::Path) -> (u64, Vec<i64>) {
@@ -144,6 +144,121 @@ fn a_training_set_of_an_archive_has_the_values_that_are_served() {
         }
         assert!(filled > 30, "{filled} values are neither null nor zero");
     }
+}
+
+#[test]
+fn what_a_topic_forgets_between_two_runs_of_the_archive_is_told_of_every_partition() {
+    let dice = &mut Dice::new(67);
+    let orders = orders(30, dice);
+    let topic = "shop.forgets";
+    topic_of(topic, 2);
+    let place = project(topic, &orders, "");
+    let into = |partition, orders: &[Order]| {
+        // A new one each time: it knows all partitions that there are.
+        let raw = producer(broker(), &[]);
+        for (known, order) in orders {
+            let record =
+                BaseRecord::<(), str>::to(topic).partition(partition).timestamp(*known).payload(order);
+            raw.send(record).map_err(|(cause, _)| cause).expect("room");
+        }
+        raw.flush(SOON).expect("the broker has them");
+    };
+    into(0, &orders[..20]);
+    assert_eq!(archive(place.path()), (20, vec![20, 0]));
+    // The other partition had nothing yet, and has lost some of it since.
+    into(1, &orders[20..]);
+    broker().delete_records(topic, 1, 4);
+    let says = ["shop.forgets/1", "begins at offset 4", "from 0 on", "moved away"];
+    refused(place.path(), "archive --until-end", &says);
+    // And so has one that came since.
+    broker().add_partitions(topic, 3);
+    fs::remove_dir_all(place.path().join(".feat/offline/archive")).expect("the archive is moved away");
+    broker().delete_records(topic, 0, 7);
+    assert_eq!(archive(place.path()), (19, vec![20, 10, 0]));
+    broker().add_partitions(topic, 4);
+    into(3, &orders[..9]);
+    broker().delete_records(topic, 3, 5);
+    refused(place.path(), "archive --until-end", &["shop.forgets/3", "begins at offset 5", "from 0 on"]);
+}
+
+#[test]
+fn a_view_is_not_continued_from_an_archive_that_lacks_what_it_has_read() {
+    let dice = &mut Dice::new(71);
+    let orders = orders(300, dice);
+    let last = orders.last().expect("orders").0;
+    let topic = "shop.headless";
+    topic_of(topic, 1);
+    let place = project(topic, &orders, "");
+    write(topic, 1, &orders[..200], dice);
+    run(place.path(), "stream --until-end");
+    broker().delete_records(topic, 0, 120);
+    assert_eq!(archive(place.path()), (80, vec![200]));
+    write(topic, 1, &orders[200..], dice);
+    refused(place.path(), "stream --until-end", &["kafka:shop.headless/0@120", "feat stream --refill"]);
+    let rest = project(topic, &orders[120..], "");
+    run(rest.path(), "stream --replay --until-end");
+    run(place.path(), "stream --until-end --refill");
+    assert_eq!(answers(place.path(), last), answers(rest.path(), last));
+    let status: Json = serde_json::from_str(&run(place.path(), "status --json")).expect("JSON");
+    let text = status.to_string();
+    assert!(
+        text.contains("kafka:shop.headless/0@120") && !text.contains("kafka:shop.headless/0\""),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_topic_that_was_made_anew_is_neither_streamed_nor_archived_on() {
+    let dice = &mut Dice::new(73);
+    let (first, second) = (orders(40, dice), orders(60, dice));
+    let topic = "shop.anew";
+    topic_of(topic, 1);
+    let place = project(topic, &first, "");
+    write(topic, 1, &first, dice);
+    run(place.path(), "stream --until-end");
+    run(place.path(), "stream --until-end");
+    broker().recreate_topic(topic, 1, &[("retention.ms", "-1")]);
+    write(topic, 1, &second, dice);
+    let says = ["record 39 of log `kafka:shop.anew/0`", "made anew", "--refill"];
+    refused(place.path(), "stream --until-end", &says);
+    assert_eq!(archive(place.path()), (60, vec![60]));
+    broker().recreate_topic(topic, 1, &[("retention.ms", "-1")]);
+    write(topic, 1, &first, dice);
+    write(topic, 1, &first, dice);
+    refused(place.path(), "archive --until-end", &["another record 59", "made anew", "move the folder away"]);
+}
+
+#[test]
+fn an_archive_that_is_killed_goes_on_without_a_gap_or_a_double() {
+    let dice = &mut Dice::new(79);
+    let orders = orders(20_000, dice);
+    let (topic, partitions) = ("shop.archivist", 3);
+    topic_of(topic, partitions);
+    let place = project(topic, &orders, "");
+    let commits = || {
+        let log = fs::read_dir(place.path().join(".feat/offline/archive/shop.orders/_delta_log"));
+        let names = log.into_iter().flatten().flatten().map(|entry| entry.file_name());
+        names.filter(|name| name.to_string_lossy().ends_with(".json")).count()
+    };
+    for (turn, part) in orders.chunks(4_000).enumerate() {
+        let mut running = command(place.path(), &words("archive --every 1"));
+        let mut running = running.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        write(topic, partitions, part, dice);
+        wait_for("a commit", || (commits() > turn).then_some(()));
+        if turn == 0 {
+            refused(place.path(), "archive --until-end", &["archive/shop.orders", "another run"]);
+        }
+        // Of what it reads now some is committed and some is not.
+        write(topic, partitions, &part[..1_000], dice);
+        running.kill().expect("it runs");
+        running.wait().expect("it ended");
+    }
+    archive(place.path());
+    assert!(
+        read_by_python(place.path()).ends_with(" 25000 25000 0 True"),
+        "{}",
+        read_by_python(place.path())
+    );
 }
 
 #[test]

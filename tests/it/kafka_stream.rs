@@ -181,7 +181,7 @@ fn a_log_that_does_not_have_what_comes_next_is_refused() {
     refused(
         place.path(),
         "stream --until-end",
-        &["kafka:shop.deleted/0", "begins at offset 10", "keeps its records"],
+        &["kafka:shop.deleted/0", "begins at offset 10", "were deleted", "`feat archive`"],
     );
 
     topic_of("shop.grown", 1);
@@ -226,6 +226,64 @@ fn a_file_is_written_to_its_topic_and_a_signal_ends_the_stream() {
     assert!(output.status.success(), "{}", printed(&output));
     run(place.path(), "stream --until-end");
     assert_eq!(answers(place.path(), last), answers(replayed.path(), last));
+}
+
+#[test]
+fn a_partition_that_comes_while_a_stream_runs_ends_it() {
+    let dice = &mut Dice::new(31);
+    let orders = orders(20, dice);
+    let topic = "shop.grows";
+    topic_of(topic, 1);
+    // Answered while it is streamed, as the embedded store is not.
+    let redis = RedisServer::start(&[]);
+    let place = project(topic, &orders, &format!("[online]\nurl = \"{}\"\n", redis.url()));
+    write(topic, 1, &orders, dice);
+    let live = command(place.path(), &words("stream")).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let live = live.expect("it starts");
+    wait_for("the stream", || (position(place.path()) > 0).then_some(()));
+    broker().add_partitions(topic, 2);
+    let output = live.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    assert!(printed(&output).contains("has 2 partitions now, and had 1"), "{}", printed(&output));
+    refused(place.path(), "stream --until-end", &["kafka:shop.grows/1", "--refill"]);
+}
+
+#[test]
+fn what_a_broker_refuses_is_told_and_keys_go_where_they_go_from_java() {
+    let dice = &mut Dice::new(37);
+    let topic = "shop.small";
+    broker().create_topic(topic, 1, &[("max.message.bytes", "300"), ("retention.ms", "-1")]);
+    let mut orders = orders(20, dice);
+    let mut long: serde_json::Value = serde_json::from_str(&orders[7].1).expect("JSON");
+    long["user_id"] = json!("x".repeat(1000));
+    orders[7].1 = long.to_string();
+    let place = project(topic, &orders, "");
+    refused(place.path(), "produce orders", &["not every record could be written to topic `shop.small`"]);
+
+    // By Kafka's own tests murmur2 of "abc" is 479470107, of "21" -973932308; CRC-32 would send both elsewhere.
+    let topic = "shop.keyed";
+    topic_of(topic, 3);
+    let keyed: Vec<_> = ["abc", "21", "abc"]
+        .iter()
+        .enumerate()
+        .map(|(at, user)| {
+            let time = feat_kernel::time::Instant(START * 1000).to_string();
+            let order = json!({"order_id": at, "user_id": user, "amount": 1.0, "at": time, "seen": time});
+            (START, order.to_string())
+        })
+        .collect();
+    let place = project(topic, &keyed, "");
+    run(place.path(), "produce orders --key user_id");
+    let reader: BaseConsumer = broker().client().set("group.id", "keyed").create().expect("a consumer");
+    let mut counts = [0_i64; 3];
+    for (partition, count) in counts.iter_mut().enumerate() {
+        *count = reader.fetch_watermarks(topic, partition as i32, SOON).expect("marks").1;
+    }
+    let partition = |hash: i32| (hash & 0x7fff_ffff) as usize % 3;
+    let mut expected = [0; 3];
+    expected[partition(479_470_107)] += 2;
+    expected[partition(-973_932_308)] += 1;
+    assert_eq!(counts, expected);
 }
 
 #[test]

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use feat_batch::{Archive, Held, Segment};
+use feat_batch::{Archive, Segment};
 use feat_compiler::plan::SourcePlan;
 use feat_kernel::layout::LogMark;
-use feat_streaming::Source as _;
 use feat_streaming::kafka::{KafkaTopic, Recorded, Until};
 use futures::StreamExt;
 use futures::future::try_join_all;
@@ -89,21 +88,21 @@ async fn keep(project: &Project, source: &Arc<SourcePlan>, until: Until, every: 
     let failed = || format!("source `{name}` cannot be archived");
     let topic_name = topic(source)?;
     let topic = KafkaTopic::open(source, topic_name, settings(project)?, until).await.with_context(failed)?;
-    let partitions = topic.logs().len();
     let root = places::offline(project)?;
     let root = root.to_string_lossy();
-    let mut archive = Archive::open(&root, source, topic_name, partitions).await.with_context(failed)?;
     let begins = topic.begins().await.with_context(failed)?;
-    let from: Vec<LogMark> = (begins.into_iter().enumerate())
-        .map(|(partition, first)| match archive.held(partition) {
-            // Nobody has kept what was gone before.
-            Held { next: 0, .. } => LogMark { next: first, ..LogMark::default() },
-            Held { next, clock } => LogMark { next, clock, ..LogMark::default() },
-        })
-        .collect();
+    let session = places::session(project)?;
+    let mut archive =
+        Archive::open(&session, &root, source, topic_name, &begins).await.with_context(failed)?;
+    let held = archive.held().iter();
+    let from: Vec<LogMark> =
+        held.map(|held| LogMark { next: held.next, clock: held.clock, ..LogMark::default() }).collect();
     let bar = output::progress("archiving", 0);
     let mut recordings =
-        topic.recordings(&from).await.map_err(anyhow::Error::from_boxed).with_context(failed)?;
+        topic.recordings(&from).await.map_err(anyhow::Error::from_boxed).with_context(|| {
+            let place = archive.place();
+            format!("{} (its archive is {place}: moved away, it is begun anew with what is left)", failed())
+        })?;
     let mut tick = interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut segments, mut waiting, mut records) = (Vec::new(), 0, 0);
@@ -122,12 +121,7 @@ async fn keep(project: &Project, source: &Arc<SourcePlan>, until: Until, every: 
                 recorded.map_err(anyhow::Error::from_boxed).with_context(failed)?;
             waiting += records.num_rows();
             bar.inc(records.num_rows() as u64);
-            segments.push(Segment {
-                partition,
-                from,
-                to: Held { next: end.next, clock: end.clock },
-                records,
-            });
+            segments.push(Segment { partition, from, next: end.next, clock: end.clock, records });
         }
         if ended || waiting >= ROWS {
             records += archive.append(std::mem::take(&mut segments)).await?;
@@ -143,6 +137,6 @@ async fn keep(project: &Project, source: &Arc<SourcePlan>, until: Until, every: 
         topic: topic_name.to_owned(),
         location: Archive::location(&root, source),
         records,
-        next: (0..partitions).map(|partition| archive.held(partition).next).collect(),
+        next: archive.held().iter().map(|held| held.next).collect(),
     })
 }

@@ -164,9 +164,13 @@ fn instants(rows: &RecordBatch) -> Result<Vec<Instant>> {
     Ok(column.values().iter().map(|&at| Instant(at)).collect())
 }
 
-/// The positions of a stamp by the partition of each log: the number behind its name's last slash.
+/// The positions of a stamp by the partition of each log: the number behind its name's last slash, before the
+/// offset that it may begin at.
 fn positions(stamp: &Stamp) -> Positions {
-    let partition = |log: &str| log.rsplit_once('/').and_then(|(_, partition)| partition.parse().ok());
+    let partition = |log: &str| {
+        let (_, rest) = log.rsplit_once('/')?;
+        rest.split('@').next()?.parse().ok()
+    };
     stamp.next.iter().map(|(log, next)| (partition(log).unwrap_or_default(), *next)).collect()
 }
 

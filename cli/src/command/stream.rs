@@ -46,11 +46,6 @@ pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
         #[cfg(feature = "kafka")]
         let stop = (!stream.replay).then(live::Stop::listen).transpose()?;
         let store = places::store(&project).await?;
-        if stream.refill {
-            for group in &groups {
-                store.drop_view(&view_id(&group.name, group.version, &group.meaning)).await?;
-            }
-        }
         if !stream.replay && cfg!(not(feature = "kafka")) {
             bail!(
                 "this build has no Kafka client: build it with `cargo build --release --features kafka`, or \
@@ -63,6 +58,9 @@ pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
             let ended = live::run(&project, &store, &groups, &options, stream, stop).await;
             return run.end(ended, told).await;
         }
+        if stream.refill {
+            forget(&project, &store, &groups, &groups).await?;
+        }
         let options = Options { chunk_keys: REPLAY_KEYS, ..options };
         run.end(replay(&project, &store, &groups, &options).await, told).await
     })?;
@@ -72,6 +70,23 @@ pub(crate) fn run(common: &Arguments, stream: &Stream) -> Result<ExitCode> {
         output::line(table(&reports));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Drops the views of groups, to be filled anew, those of `replayed` from their files. A log that is not there
+/// must not cost the values that are: topics were looked for before.
+pub(super) async fn forget(
+    project: &Project,
+    store: &Arc<dyn Store>,
+    groups: &[Arc<GroupPlan>],
+    replayed: &[Arc<GroupPlan>],
+) -> Result<()> {
+    for group in replayed {
+        places::tables(project, [&group.source], Role::Replay)?;
+    }
+    for group in groups {
+        store.drop_view(&view_id(&group.name, group.version, &group.meaning)).await?;
+    }
+    Ok(())
 }
 
 /// What the registry keeps of a run.

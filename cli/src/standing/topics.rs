@@ -78,11 +78,13 @@ pub(super) fn logs(
     // A view that was filled from a file is not behind its topic: it never read it.
     if marks.is_empty() || marks.keys().any(|log| log.starts_with("kafka:")) {
         for end in ends {
-            marks.entry(end.log.to_string()).or_default();
+            if !marks.keys().any(|log| end.is_of(log)) {
+                marks.insert(end.log.to_string(), LogMark::default());
+            }
         }
     }
     let behind = |log: &str, mark: &LogMark| {
-        let end = ends.iter().find(|end| *end.log == *log)?;
+        let end = ends.iter().find(|end| end.is_of(log))?;
         let lag = end.lag(mark);
         let seconds = lag.time.map(|time| time.0 as f64 / 1e6);
         Some(Behind { end: end.next, records: lag.records, seconds })

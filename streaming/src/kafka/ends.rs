@@ -41,6 +41,12 @@ pub struct Lag {
 }
 
 impl End {
+    /// Whether `log`, as a marker names it, ends here: the topic's own, or one that begins with its archive.
+    pub fn is_of(&self, log: &str) -> bool {
+        let rest = log.strip_prefix(&*self.log);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+    }
+
     /// How far `mark` is behind.
     pub fn lag(&self, mark: &LogMark) -> Lag {
         // What a transaction leaves behind its last record is nothing to read.
@@ -162,6 +168,7 @@ mod tests {
         assert_eq!(end.lag(&at(8, 900)), Lag { records: 3, time: Some(Micros(0)) });
         assert_eq!(end.lag(&LogMark::default()), Lag { records: 11, time: None });
         let bare = End { last: None, ..end };
+        assert!(bare.is_of("kafka:t/0") && bare.is_of("kafka:t/0@30") && !bare.is_of("kafka:t/01"));
         assert_eq!(bare.lag(&at(8, 400)), Lag { records: 4, time: None });
     }
 }

@@ -48,7 +48,7 @@ pub enum TopicError {
     },
     /// Records that the view has not read are no longer in the log.
     #[error(
-        "log `{log}` begins at offset {first}, and the records from {next} on have not been read: they were deleted. A log that keeps its records is needed, or an archive of it (`feat archive`): what is gone cannot be counted"
+        "log `{log}` begins at offset {first}, and the records from {next} on have not been read: they were deleted, and what is gone cannot be counted. What is left can be archived (`feat archive`), and a view begun with that (`feat stream --refill`)"
     )]
     Deleted {
         /// The log.
@@ -69,6 +69,18 @@ pub enum TopicError {
         next: u64,
         /// The offset after its last record.
         end: u64,
+    },
+    /// The topic has more partitions than when its reading began.
+    #[error(
+        "topic `{topic}` has {now} partitions now, and had {before}: start again, to read the new ones as well"
+    )]
+    Grown {
+        /// The topic.
+        topic: String,
+        /// How many it had.
+        before: usize,
+        /// How many it has.
+        now: usize,
     },
     /// A record has no timestamp.
     #[error(
@@ -91,6 +103,15 @@ pub enum TopicError {
         offset: u64,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The broker did not take a record.
+    #[error("not every record could be written to topic `{topic}`; those that were taken stay there")]
+    Write {
+        /// The topic.
+        topic: String,
+        /// What the client says of the first that was not taken.
+        #[source]
+        cause: Box<KafkaError>,
     },
     /// A dead letter could not be kept.
     #[error("the dead letter of log `{log}` offset {offset} could not be written to topic `{topic}`")]
@@ -164,22 +185,39 @@ pub enum TopicError {
 
 /// Whether the client gets over it by itself: it connects again.
 pub(super) fn passes(cause: &KafkaError) -> bool {
+    matches!(cause, KafkaError::MessageConsumption(code) if transient(*code))
+}
+
+/// Whether a code tells of a broker that is away, slow, or not the one to ask just now.
+fn transient(code: RDKafkaErrorCode) -> bool {
     matches!(
-        cause,
-        KafkaError::MessageConsumption(
-            RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::RequestTimedOut
-                | RDKafkaErrorCode::NotLeaderForPartition
-                | RDKafkaErrorCode::LeaderNotAvailable
-                | RDKafkaErrorCode::NetworkException
-                | RDKafkaErrorCode::PollExceeded,
-        )
+        code,
+        RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::RequestTimedOut
+            | RDKafkaErrorCode::MessageTimedOut
+            | RDKafkaErrorCode::NotLeaderForPartition
+            | RDKafkaErrorCode::LeaderNotAvailable
+            | RDKafkaErrorCode::NetworkException
+            | RDKafkaErrorCode::NotEnoughReplicas
+            | RDKafkaErrorCode::NotEnoughReplicasAfterAppend
+            | RDKafkaErrorCode::PollExceeded,
     )
 }
 
 impl TopicError {
+    /// Whether it may be gone without anybody's doing: a broker that is away comes back.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Silent { .. } => true,
+            Self::Client { cause, .. } | Self::DeadLetter { cause, .. } => {
+                cause.rdkafka_error_code().is_some_and(transient)
+            }
+            _ => false,
+        }
+    }
+
     /// [`TopicError::Client`] of `topic`.
     pub(super) fn client(topic: &str, cause: KafkaError) -> Self {
         Self::Client { topic: topic.to_owned(), cause: Box::new(cause) }

@@ -1,7 +1,7 @@
 //! The thread that polls a topic and hands batches of what comes to whoever reads.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant as Moment};
 
 use feat_kernel::layout::LogMark;
 use feat_kernel::time::Instant;
@@ -22,6 +22,10 @@ const RECORDS: usize = 8192;
 /// How long a poll waits when nothing is at hand; a stop is noticed that late.
 const POLL: Duration = Duration::from_millis(50);
 
+/// How often the reader asks how many partitions there are. A new one is not heard of otherwise, and its rows
+/// are missing until then.
+const COUNT: Duration = Duration::from_secs(5);
+
 /// What the records of a partition become.
 pub(super) trait Collect: Send {
     /// Some of them together.
@@ -33,7 +37,9 @@ pub(super) trait Collect: Send {
     fn take(&mut self, message: &BorrowedMessage<'_>, clock: Instant) -> Result<(), TopicError>;
 
     /// What was taken up, from the offset `from` on to `end`. It begins anew.
-    fn finish(&mut self, from: u64, end: Reached) -> Self::Batch;
+    ///
+    /// Errors: what is to be kept aside of it could not be.
+    fn finish(&mut self, from: u64, end: Reached) -> Result<Self::Batch, TopicError>;
 }
 
 /// A topic that is being read.
@@ -44,6 +50,8 @@ pub(super) struct Reader<C> {
     until: Until,
     /// Records that are not in a batch yet.
     waiting: usize,
+    /// When the partitions were counted last.
+    counted: Moment,
 }
 
 /// A partition that is being read.
@@ -58,7 +66,7 @@ struct Part<C> {
 }
 
 impl<C: Collect> Reader<C> {
-    /// Begins with each partition at its mark in `from`; `collect` collects the records of one.
+    /// Begins with each partition at the record before its mark in `from`; `collect` collects the records of one.
     ///
     /// Errors: the log no longer has what comes next, or never had.
     pub(super) fn open(
@@ -83,15 +91,16 @@ impl<C: Collect> Reader<C> {
             if mark.next > end {
                 return Err(TopicError::Shorter { log: log.to_string(), next: mark.next, end });
             }
-            assigned
-                .add_partition_offset(topic, partition, Offset::Offset(mark.next as i64))
-                .map_err(client)?;
-            let (before, reached) = (mark.next, Reached { next: mark.next, clock: mark.clock });
+            // From the record before on, if it is there: it tells whether this is the log that was read.
+            let next = if first < mark.next { mark.next - 1 } else { mark.next };
+            assigned.add_partition_offset(topic, partition, Offset::Offset(next as i64)).map_err(client)?;
+            let (before, reached) = (next, Reached { next, clock: mark.clock });
             let collected = collect(at, &log)?;
             parts.push(Part { log, before, reached, collected, at_end: false });
         }
         consumer.assign(&assigned).map_err(client)?;
-        Ok(Self { topic: topic.to_owned(), consumer, parts, until, waiting: 0 })
+        let (topic, counted) = (topic.to_owned(), Moment::now());
+        Ok(Self { topic, consumer, parts, until, waiting: 0, counted })
     }
 
     /// Polls until the log ends, an error stops it, or nobody takes the batches.
@@ -111,7 +120,7 @@ impl<C: Collect> Reader<C> {
                 Ok(_) => false,
                 Err(cause) => {
                     // What came before it stands.
-                    if self.flush(batches) {
+                    if matches!(self.flush(batches), Ok(true)) {
                         drop(batches.blocking_send(Err(cause.into())));
                     }
                     return;
@@ -122,10 +131,29 @@ impl<C: Collect> Reader<C> {
             }
             let done = self.until.is_stopped()
                 || (matches!(self.until, Until::End) && self.parts.iter().all(|part| part.at_end));
-            if !self.flush(batches) || done || batches.is_closed() {
-                return;
+            let counted = self.count();
+            match self.flush(batches).and_then(|taken| counted.map(|()| taken)) {
+                Ok(true) if !done && !batches.is_closed() => {}
+                Ok(_) => return,
+                Err(cause) => {
+                    drop(batches.blocking_send(Err(cause.into())));
+                    return;
+                }
             }
         }
+    }
+
+    /// Sees from time to time whether there are more partitions than are read.
+    fn count(&mut self) -> Result<(), TopicError> {
+        if self.counted.elapsed() < COUNT {
+            return Ok(());
+        }
+        self.counted = Moment::now();
+        // Brokers that are away are waited for by the next poll.
+        let Ok(found) = self.consumer.fetch_metadata(Some(&self.topic), COUNT) else { return Ok(()) };
+        let now = found.topics().iter().map(|topic| topic.partitions().len()).max().unwrap_or(0);
+        let (topic, before) = (self.topic.clone(), self.parts.len());
+        if now > before { Err(TopicError::Grown { topic, before, now }) } else { Ok(()) }
     }
 
     /// An error of a poll: most pass.
@@ -143,26 +171,28 @@ impl<C: Collect> Reader<C> {
     }
 
     /// Hands over what waits; false when nobody takes it.
-    fn flush(&mut self, batches: &mpsc::Sender<Result<C::Batch, SourceError>>) -> bool {
+    ///
+    /// Errors: as of [`Collect::finish`].
+    fn flush(&mut self, batches: &mpsc::Sender<Result<C::Batch, SourceError>>) -> Result<bool, TopicError> {
         self.waiting = 0;
         for part in &mut self.parts {
             if part.reached.next == part.before {
                 continue;
             }
-            let batch = part.collected.finish(part.before, part.reached);
+            let batch = part.collected.finish(part.before, part.reached)?;
             part.before = part.reached.next;
             if batches.blocking_send(Ok(batch)).is_err() {
-                return false;
+                return Ok(false);
             }
         }
-        true
+        Ok(true)
     }
 }
 
 /// Takes a record up.
 fn take<C: Collect>(message: &BorrowedMessage<'_>, parts: &mut [Part<C>]) -> Result<(), TopicError> {
     let (partition, offset) = (message.partition() as usize, message.offset() as u64);
-    // A partition that was added since is seen when the log is opened again.
+    // One that was added since, of which `count` will hear.
     let Some(part) = parts.get_mut(partition) else { return Ok(()) };
     if offset < part.reached.next {
         return Ok(());

@@ -48,7 +48,7 @@ impl Collect for RecordCollector {
         Ok(())
     }
 
-    fn finish(&mut self, from: u64, end: Reached) -> Recorded {
-        Recorded { partition: self.partition, from, end, records: self.recording.finish() }
+    fn finish(&mut self, from: u64, end: Reached) -> Result<Recorded, TopicError> {
+        Ok(Recorded { partition: self.partition, from, end, records: self.recording.finish() })
     }
 }

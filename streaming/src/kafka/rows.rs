@@ -42,6 +42,8 @@ pub(super) struct RowCollector {
     offsets: Vec<u64>,
     /// The records of the rows, where late ones are kept.
     originals: Vec<OwnedMessage>,
+    /// Those that are no rows, each with the reason.
+    unreadable: Vec<(OwnedMessage, String)>,
     aside: PutAside,
 }
 
@@ -56,8 +58,16 @@ impl RowCollector {
     ) -> Result<Self, TopicError> {
         let records = Records::of(Arc::clone(source), &**log)
             .map_err(|cause| TopicError::Columns { topic: topic.to_owned(), cause: Box::new(cause) })?;
-        let (known, offsets, originals) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { log: Arc::clone(log), at, records, known, offsets, originals, aside: aside.clone() })
+        Ok(Self {
+            log: Arc::clone(log),
+            at,
+            records,
+            known: Vec::new(),
+            offsets: Vec::new(),
+            originals: Vec::new(),
+            unreadable: Vec::new(),
+            aside: aside.clone(),
+        })
     }
 }
 
@@ -77,16 +87,24 @@ impl Collect for RowCollector {
             return Ok(());
         };
         let reason = fault.to_string();
-        let Some(letters) = &self.aside.letters else {
+        if self.aside.letters.is_none() {
             return Err(TopicError::Unreadable { log: self.log.to_string(), offset, reason });
-        };
-        let (log, record) = (&self.log, &message.detach());
-        let letter = Aside { log, record, kind: Kind::Unreadable, reason };
-        futures::executor::block_on(letters.keep(&[letter]))
+        }
+        self.unreadable.push((message.detach(), reason));
+        Ok(())
     }
 
-    fn finish(&mut self, _: u64, end: Reached) -> LogBatch {
-        LogBatch {
+    fn finish(&mut self, _: u64, end: Reached) -> Result<LogBatch, TopicError> {
+        if let Some(letters) = &self.aside.letters {
+            // All at once: each waits for the broker's replicas.
+            let unreadable = std::mem::take(&mut self.unreadable);
+            let asides = unreadable.iter().map(|(record, reason)| {
+                let (log, reason) = (&*self.log, reason.clone());
+                Aside { log, record, kind: Kind::Unreadable, reason }
+            });
+            futures::executor::block_on(letters.keep(&asides.collect::<Vec<_>>()))?;
+        }
+        Ok(LogBatch {
             log: self.at,
             batch: self.records.finish(),
             known: Int64Array::from(std::mem::take(&mut self.known)),
@@ -97,7 +115,7 @@ impl Collect for RowCollector {
                 let (log, letters) = (Arc::clone(&self.log), letters.clone());
                 Arc::new(Held { log, letters, records }) as Arc<dyn Originals>
             }),
-        }
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfig;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::producer::{ProducerContext, ThreadedProducer};
 
 use super::TopicError;
 
@@ -134,6 +135,17 @@ impl Settings {
     /// A client that writes or asks.
     pub(super) fn client<T: FromClientConfig>(&self) -> Result<T, TopicError> {
         self.create(&OF_READERS, &[])
+    }
+
+    /// A client that writes, whose `context` hears what becomes of each record. Keys are spread as Java's clients
+    /// spread them, if nothing else is set.
+    pub(super) fn writer<C: ProducerContext>(&self, context: C) -> Result<ThreadedProducer<C>, TopicError> {
+        let mut config = self.config(&OF_READERS);
+        if config.get("partitioner").is_none() {
+            config.set("partitioner", "murmur2_random");
+        }
+        let made = config.create_with_context(context);
+        made.map_err(|cause| TopicError::Setting { reason: cause.to_string() })
     }
 
     /// A client that writes in transactions: whoever opens them under `id` ends those of whoever did before.

@@ -17,8 +17,8 @@ use feat_kernel::value::Value;
 use feat_store::{Bytes, Read, Store, view_id};
 use feat_streaming::error::SourceError;
 use feat_streaming::{
-    ArchivedRecord, Bootstrap, LogBatch, LogStream, Options, Reached, Replay, Report, Source, StreamError,
-    run,
+    ArchivedRecord, Bootstrap, Holding, LogBatch, LogStream, Options, Reached, Replay, Report, Source,
+    StreamError, run,
 };
 use futures::StreamExt;
 use proptest::prelude::*;
@@ -277,7 +277,8 @@ impl Parts {
         let mut topic = self.mixed(turn);
         topic.batches =
             topic.batches.iter().filter_map(|batch| batch.between(held[batch.log], u64::MAX)).collect();
-        Bootstrap::new(source, topic, reached, move |from: Vec<u64>| {
+        let held = reached.iter().map(|&end| Holding { first: 0, end }).collect();
+        Bootstrap::new(source, topic, held, move |from: Vec<u64>| {
             let asked = records.iter().filter(|record| record.offset >= from[record.log]);
             let asked: Vec<ArchivedRecord> = asked.cloned().collect();
             async move {
@@ -286,6 +287,26 @@ impl Parts {
             }
         })
     }
+}
+
+/// `orders` as a log of one part that begins at offset `first`, with an archive of what lies before `held`. The
+/// topic has only the others.
+pub(crate) fn archived_from(plans: &Plans, orders: &[Order], first: u64, held: u64) -> Bootstrap<Replay> {
+    let whole = log(plans, orders);
+    let record = |(offset, value)| {
+        let (offset, clock) = (offset as u64, Instant(whole.known.value(offset)));
+        ArchivedRecord { log: 0, offset, clock, value: Some(value) }
+    };
+    let records = values(orders).into_iter().enumerate().map(record);
+    let records: Vec<_> = records.skip(first as usize).take((held - first) as usize).collect();
+    let clock = records.last().map_or(Instant::MIN, |record| record.clock);
+    let topic = Replay::of("orders/0", vec![whole.between(held, u64::MAX).unwrap()]);
+    let source = &groups(plans, &["recent"])[0].source;
+    let holding = Holding { first, end: Reached { next: held, clock } };
+    Bootstrap::new(source, topic, vec![holding], move |from: Vec<u64>| {
+        let asked: Vec<_> = records.iter().filter(|record| record.offset >= from[0]).cloned().collect();
+        async move { Ok(futures::stream::iter([Ok(asked)]).boxed()) }
+    })
 }
 
 /// Parts of a log, their batches in some order.

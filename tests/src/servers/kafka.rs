@@ -26,7 +26,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tempfile::TempDir;
 
 use super::authority::Authority;
-use super::{Process, free_ports};
+use super::{Process, free_ports, wait_for};
 
 /// Starting took 5 to 10 s on two cores that also compiled: this is for worse.
 const STARTED_WITHIN: Duration = Duration::from_secs(90);
@@ -151,6 +151,19 @@ impl KafkaBroker {
         let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
         let made = block_on(self.admin().create_topics([&topic], &answered()));
         made.expect("the broker answers").remove(0).expect("the topic is created");
+    }
+
+    /// Deletes a topic and creates one of the same name, with settings as of [`Self::create_topic`].
+    pub fn recreate_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let gone = block_on(self.admin().delete_topics(&[name], &answered()));
+        gone.expect("the broker answers").remove(0).expect("the topic is deleted");
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+        // The old one goes in the background.
+        wait_for("the topic to be created again", || {
+            let made = block_on(self.admin().create_topics([&topic], &answered()));
+            made.expect("the broker answers").remove(0).ok()
+        });
     }
 
     /// Gives a topic more partitions: `total` of them.

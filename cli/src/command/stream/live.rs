@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use feat_batch::{Archive, Held};
-use feat_compiler::ir::SourceKind;
+use arrow::datatypes::SchemaRef;
+use feat_batch::Archive;
+use feat_compiler::ir::{QName, SourceKind};
 use feat_compiler::plan::{GroupPlan, SourcePlan};
 use feat_kernel::value::Value;
 use feat_store::{Bytes, Store};
 use feat_streaming::kafka::{KafkaTopic, Membership, Settings, Until};
 use feat_streaming::{
-    Alarm, ArchivedRecord, Bootstrap, GroupReport, Options, Reached, Source, most_partitions, run as run_log,
+    Alarm, ArchivedRecord, Bootstrap, GroupReport, Holding, Metrics, Options, Reached, Source,
+    most_partitions, run as run_log,
 };
 use futures::StreamExt;
 use futures::future::try_join_all;
@@ -42,41 +44,31 @@ pub(super) async fn run(
 ) -> Result<Vec<GroupReport>> {
     let (fixed, moving): (Vec<_>, Vec<_>) =
         groups.iter().cloned().partition(|group| group.source.kind == SourceKind::Static);
-    let mut reports = super::replay(project, store, &fixed, options).await?;
-    let mut by_source: IndexMap<_, Vec<Arc<GroupPlan>>> = IndexMap::new();
+    let mut by_source = BySource::new();
     for group in &moving {
-        // Two revisions may read one topic as other columns.
         let topic = (group.source.root.clone(), Arc::clone(&group.source.schema));
         by_source.entry(topic).or_default().push(Arc::clone(group));
     }
     if by_source.is_empty() {
-        return Ok(reports);
+        if asked.refill {
+            super::forget(project, store, groups, &fixed).await?;
+        }
+        return super::replay(project, store, &fixed, options).await;
     }
-    let names = by_source.values().map(|groups| topic(&groups[0].source)).collect::<Result<Vec<_>>>()?;
     let alarm = Alarm(Arc::new(|error| warn!("waiting: {error}")));
     let options = &Options { waits: Some(alarm), ..options.clone() };
-    let (settings, late) = (settings(project)?, late_rows(project)?);
+    let settings = settings(project)?;
     let address = address(project, asked.metrics)?;
     let (stop, stopped) = watch::channel(false);
     let until = if asked.until_end { Until::End } else { Until::Stopped(stopped) };
-    let topics = async {
-        let mut topics = Vec::with_capacity(by_source.len());
-        for (groups, name) in by_source.values().zip(names) {
-            let source = &groups[0].source;
-            let topic = KafkaTopic::open(source, name, settings.clone(), until.clone())
-                .await
-                .with_context(|| format!("source `{}` cannot be streamed", source.root.name))?
-                .with_metrics(options.metrics.clone());
-            let keeps = late == LateRows::Kept && groups.iter().any(|group| group.source.lateness.is_some());
-            let topic = if keeps { topic.keeping_late() } else { topic };
-            topics.push(with_archive(project, source, name, topic).await?);
-        }
-        anyhow::Ok(topics)
-    };
     let topics = tokio::select! {
-        topics = topics => topics?,
-        () = asked_to_stop.asked() => return Ok(reports),
+        topics = open(project, &by_source, &settings, &until, &options.metrics) => topics?,
+        () = asked_to_stop.asked() => return Ok(Vec::new()),
     };
+    if asked.refill {
+        super::forget(project, store, groups, &fixed).await?;
+    }
+    let mut reports = super::replay(project, store, &fixed, options).await?;
     let membership = match settings.consumer_group() {
         // What has an end is not worth being shared.
         Some(group) if !asked.until_end => {
@@ -139,6 +131,33 @@ pub(super) async fn run(
     Ok(reports)
 }
 
+/// Groups by the topic that they read, and the columns that they read it as: those of two revisions may differ.
+type BySource = IndexMap<(QName, SchemaRef), Vec<Arc<GroupPlan>>>;
+
+/// The logs of the topics, in the order of their groups.
+async fn open(
+    project: &Project,
+    by_source: &BySource,
+    settings: &Settings,
+    until: &Until,
+    metrics: &Metrics,
+) -> Result<Vec<Box<dyn Source>>> {
+    let names = by_source.values().map(|groups| topic(&groups[0].source)).collect::<Result<Vec<_>>>()?;
+    let late = late_rows(project)?;
+    let mut topics = Vec::with_capacity(by_source.len());
+    for (groups, name) in by_source.values().zip(names) {
+        let source = &groups[0].source;
+        let topic = KafkaTopic::open(source, name, settings.clone(), until.clone())
+            .await
+            .with_context(|| format!("source `{}` cannot be streamed", source.root.name))?
+            .with_metrics(metrics.clone());
+        let keeps = late == LateRows::Kept && groups.iter().any(|group| group.source.lateness.is_some());
+        let topic = if keeps { topic.keeping_late() } else { topic };
+        topics.push(with_archive(project, source, name, topic).await?);
+    }
+    Ok(topics)
+}
+
 /// The log of a topic, of which what its archive holds is read from there: Kafka may have deleted it.
 async fn with_archive(
     project: &Project,
@@ -150,8 +169,15 @@ async fn with_archive(
     let Some(archive) = Archive::find(&root.to_string_lossy(), source, name, partitions).await? else {
         return Ok(Box::new(topic));
     };
-    let held = (0..partitions).map(|partition| archive.held(partition));
-    let held = held.map(|Held { next, clock }| Reached { next, clock }).collect();
+    for (log, held) in topic.logs().iter().zip(archive.held()).filter(|(_, held)| held.first > 0) {
+        let (archive, first) = (archive.place(), held.first);
+        warn!(%log, first, archive, "the log begins here: when its archive began, the topic had forgotten the rest");
+    }
+    let held = archive.held().iter().map(|held| {
+        let end = Reached { next: held.next, clock: held.clock };
+        Holding { first: held.first, end }
+    });
+    let held = held.collect();
     let (archive, session) = (Arc::new(archive), places::session(project)?);
     Ok(Box::new(Bootstrap::new(source, topic, held, move |from| {
         let (archive, session) = (Arc::clone(&archive), session.clone());
