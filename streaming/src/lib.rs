@@ -15,6 +15,7 @@
 //! a blob is `feat-kernel`'s, where both are kept is `feat-store`'s. Files are opened by the caller: a
 //! [`Source`] hands over record batches with offsets.
 
+mod beginning;
 mod cache;
 mod nonce;
 mod piece;

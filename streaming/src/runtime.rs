@@ -15,12 +15,13 @@ use feat_compiler::plan::GroupPlan;
 use feat_compiler::prepare::{Counts, Mode};
 use feat_kernel::layout::LogMark;
 use feat_kernel::time::{Instant, Micros};
-use feat_store::{Committed, Durability, Read, Store, ViewId, view_id};
+use feat_store::{Durability, Read, Store, ViewId, view_id};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::info;
 
+use crate::beginning::begin;
 use crate::error::StreamError;
 use crate::metrics::Metrics;
 use crate::nonce::Nonces;
@@ -38,9 +39,6 @@ pub const PARTITIONS: u32 = 8;
 
 /// Batches of the log that may wait for a worker: one that is worked on, one at hand.
 const WAITING: usize = 2;
-
-/// Entities that are deleted at a time where a drop was cut short.
-const LEFT: usize = 1000;
 
 /// How often a run reads the log again because the store was set back, before it gives up.
 const RESTARTS: u32 = 16;
@@ -286,7 +284,7 @@ impl<'a> Run<'a> {
                 let marker = snapshot.marker;
                 new.push(Operator::new(view, id, partition, Arc::clone(&logs), marker, cache)?);
             }
-            begin(store, group, &mut new).await?;
+            begin(store, &group.view, group.partitions, &mut new).await?;
             for log in 0..logs.len() {
                 let marks = || new.iter().map(|operator| operator.committed(log));
                 group.trails.push(Trail::new(&group.plan, marks(), source.may_change()));
@@ -556,48 +554,6 @@ async fn register(
             Ok(Group { at, plan, view, partitions: recorded, marks: Vec::new(), trails: Vec::new(), counts })
         }
     }
-}
-
-/// Commits empty markers of partitions that have none, so that a store that is emptied under a run is noticed at
-/// the next commit. Entities without a filled marker are what a drop left that was cut short: they go.
-async fn begin(store: &Arc<dyn Store>, group: &Group, operators: &mut [Operator]) -> Result<(), StreamError> {
-    let mut nonces = Nonces::fresh();
-    let mut begun = false;
-    loop {
-        let (mut begins, mut commits) = (Vec::new(), Vec::new());
-        for operator in operators.iter_mut().filter(|operator| operator.is_empty()) {
-            let (view, partition) = operator.place();
-            let left = store.scan(view, partition, None, LEFT).await?;
-            if left.is_empty() && !operator.is_new() {
-                continue;
-            }
-            if !left.is_empty() {
-                warn!(%view, partition, entities = left.len(), "deleted what a drop that was cut short had left");
-            }
-            let (pending, commit) = operator.begin(left.into_iter().map(|(key, _)| key), nonces.next());
-            begins.push((operator, pending));
-            commits.push(commit);
-        }
-        if commits.is_empty() {
-            break;
-        }
-        begun = true;
-        let committed = store.commit(commits, Durability::Eventual).await?;
-        for ((operator, pending), committed) in begins.into_iter().zip(committed) {
-            match committed {
-                Committed::Applied => {
-                    operator.sent(pending);
-                    operator.landed();
-                }
-                Committed::Conflict(current) => operator.conflict(current)?,
-            }
-        }
-    }
-    if begun {
-        // Were the store emptied since the view was registered, its markers would stand there unregistered.
-        store.register(&group.view, group.partitions).await?;
-    }
-    Ok(())
 }
 
 impl Done {

@@ -2,21 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test's helper cannot do is a failure of the test")]
 
+mod faulty;
 mod shop;
 
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use faulty::{Fault, Faulty};
 use feat_compiler::ir::Refresh;
 use feat_compiler::plan::GroupPlan;
 use feat_kernel::layout::LogMark;
 use feat_kernel::time::{Instant, Micros};
-use feat_store::{
-    Bytes, Commit, Committed, Durability, EmbeddedStore, MemoryStore, Read, Snapshot, Store, StoreError,
-    ViewEntry, ViewId,
-};
+use feat_store::{Bytes, Commit, Durability, EmbeddedStore, MemoryStore, Store, StoreError};
 use feat_streaming::{
     LogBatch, LogStream, Options, Progress, Report, Share, Shares, Source, StreamError, run,
 };
@@ -291,84 +288,6 @@ async fn every_record_is_counted_once() {
     assert_eq!(report.groups[0].group, "shop.recent");
 }
 
-/// A store that fails or forgets at one commit.
-#[derive(Debug)]
-struct Faulty {
-    inner: Mutex<MemoryStore>,
-    commits: AtomicU32,
-    at: u32,
-    fault: Fault,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Fault {
-    /// The commit is not applied, and the caller is told of an error.
-    Refused,
-    /// The commit is applied, but the caller is told of an error.
-    Unheard,
-    /// The store is set back to nothing before the commit.
-    Emptied,
-}
-
-impl Faulty {
-    fn new(at: u32, fault: Fault) -> Self {
-        Self { inner: Mutex::default(), commits: AtomicU32::new(0), at, fault }
-    }
-
-    fn inner(&self) -> MemoryStore {
-        self.inner.lock().unwrap().clone()
-    }
-}
-
-#[async_trait]
-impl Store for Faulty {
-    async fn register(&self, view: &ViewId, partitions: u32) -> Result<u32, StoreError> {
-        self.inner().register(view, partitions).await
-    }
-    async fn partitions(&self, view: &ViewId) -> Result<Option<u32>, StoreError> {
-        self.inner().partitions(view).await
-    }
-    async fn views(&self) -> Result<Vec<ViewEntry>, StoreError> {
-        self.inner().views().await
-    }
-    async fn read(&self, reads: Vec<Read>) -> Result<Vec<Snapshot>, StoreError> {
-        self.inner().read(reads).await
-    }
-    async fn commit(
-        &self,
-        commits: Vec<Commit>,
-        durability: Durability,
-    ) -> Result<Vec<Committed>, StoreError> {
-        let failed = || Err(StoreError::Full { path: "feat.redb".into() });
-        if self.commits.fetch_add(1, Ordering::SeqCst) == self.at {
-            match self.fault {
-                Fault::Refused => return failed(),
-                Fault::Unheard => {
-                    self.inner().commit(commits, durability).await?;
-                    return failed();
-                }
-                Fault::Emptied => *self.inner.lock().unwrap() = MemoryStore::default(),
-            }
-        }
-        self.inner().commit(commits, durability).await
-    }
-    async fn scan(
-        &self,
-        view: &ViewId,
-        partition: u32,
-        after: Option<Bytes>,
-        limit: usize,
-    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        self.inner().scan(view, partition, after, limit).await
-    }
-    async fn drop_view(&self, view: &ViewId) -> Result<(), StoreError> {
-        self.inner().drop_view(view).await
-    }
-    async fn flush(&self) -> Result<(), StoreError> {
-        self.inner().flush().await
-    }
-}
-
 #[tokio::test]
 async fn a_store_that_fails_or_forgets_at_any_commit_ends_with_the_same_bytes() {
     let plans = plans();
@@ -388,7 +307,7 @@ async fn a_store_that_fails_or_forgets_at_any_commit_ends_with_the_same_bytes() 
                 assert!(matches!(first, Err(StreamError::Store(StoreError::Full { .. }))), "{first:?}");
                 stream(&store, &groups, &source(&log, 60), &options).await.unwrap();
             }
-            assert!(faulty.commits.load(Ordering::SeqCst) > at);
+            assert!(faulty.commits() > at);
             assert_eq!(dump(&*store, &groups).await, expected, "{fault:?} at commit {at}");
         }
     }

@@ -110,6 +110,22 @@ fn like(expected: &str, found: &str) -> bool {
 }
 
 #[test]
+fn what_the_readme_shows_of_a_guide_stands_there() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).expect("a document is text");
+    let readme = read("README.md");
+    let (mut lines, mut shown) = (readme.lines(), 0);
+    while let Some(line) = lines.next() {
+        let Some(guide) = line.strip_prefix("```text ") else { continue };
+        let guide = read(guide);
+        for line in lines.by_ref().take_while(|line| *line != "```") {
+            assert!(guide.lines().any(|said| said == line), "`{line}` does not stand in the guide");
+            shown += 1;
+        }
+    }
+    assert!(shown > 0, "README shows nothing of a guide");
+}
+
+#[test]
 fn three_dots_stand_for_anything_and_nothing_else_does() {
     assert!(matches(&["a … c", "…", "z"], &["a b c", "x", "y", "z"]));
     assert!(!matches(&["a … c"], &["a b d"]));
