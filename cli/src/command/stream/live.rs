@@ -57,12 +57,13 @@ pub(super) async fn run(
     }
     let alarm = Alarm(Arc::new(|error| warn!("waiting: {error}")));
     let options = &Options { waits: Some(alarm), ..options.clone() };
+    let names = by_source.values().map(|groups| topic(&groups[0].source)).collect::<Result<Vec<_>>>()?;
     let settings = settings(project)?;
     let address = address(project, asked.metrics)?;
     let (stop, stopped) = watch::channel(false);
     let until = if asked.until_end { Until::End } else { Until::Stopped(stopped) };
     let topics = tokio::select! {
-        topics = open(project, &by_source, &settings, &until, &options.metrics) => topics?,
+        topics = open(project, &by_source, &names, &settings, &until, &options.metrics) => topics?,
         () = asked_to_stop.asked() => return Ok(Vec::new()),
     };
     if asked.refill {
@@ -134,15 +135,15 @@ pub(super) async fn run(
 /// Groups by the topic that they read, and the columns that they read it as: those of two revisions may differ.
 type BySource = IndexMap<(QName, SchemaRef), Vec<Arc<GroupPlan>>>;
 
-/// The logs of the topics, in the order of their groups.
+/// The logs of the topics `names`, one for each source's groups.
 async fn open(
     project: &Project,
     by_source: &BySource,
+    names: &[&str],
     settings: &Settings,
     until: &Until,
     metrics: &Metrics,
 ) -> Result<Vec<Box<dyn Source>>> {
-    let names = by_source.values().map(|groups| topic(&groups[0].source)).collect::<Result<Vec<_>>>()?;
     let late = late_rows(project)?;
     let mut topics = Vec::with_capacity(by_source.len());
     for (groups, name) in by_source.values().zip(names) {
