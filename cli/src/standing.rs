@@ -136,7 +136,7 @@ impl Survey {
         for group in &self.groups {
             let view = view_id(&group.name, group.version, &group.meaning);
             let markers = markers(&*self.store, &view).await?;
-            let name = group.name.to_string();
+            let name = group.versioned();
             let marks = marks(&markers);
             #[cfg(feature = "kafka")]
             let logs = topics::logs(group, marks, &ends);
@@ -148,7 +148,9 @@ impl Survey {
                 lag_records: behind.map(|behind| behind.records),
                 lag_seconds: behind.and_then(|behind| behind.seconds),
                 complete_to: shown(mark.complete_to()),
-                letters: letters.as_ref().map(|letters| letters.get(&log).copied().unwrap_or_default()),
+                letters: letters
+                    .as_ref()
+                    .map(|letters| letters.get(of_topic(&log)).copied().unwrap_or_default()),
                 log,
             });
             let complete_to = least(&markers);
@@ -195,6 +197,11 @@ async fn markers(store: &dyn Store, view: &ViewId) -> Result<Vec<Option<Marker>>
         })?);
     }
     Ok(markers)
+}
+
+/// A log as letters name it: without the offset that it may begin at.
+fn of_topic(log: &str) -> &str {
+    log.split('@').next().unwrap_or(log)
 }
 
 /// Every row known before this is in all partitions.

@@ -177,6 +177,13 @@ pub struct GroupPlan {
     pub meaning: MeaningHash,
 }
 
+impl GroupPlan {
+    /// Its name with its version, `package.group@version`: versions of a group live beside each other.
+    pub fn versioned(&self) -> String {
+        format!("{}@{}", self.name, self.version)
+    }
+}
+
 /// One feature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeaturePlan {

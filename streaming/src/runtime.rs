@@ -147,7 +147,7 @@ pub async fn run(
                 };
                 let done = run.read(source, &told, shares.as_mut()).await;
                 for group in groups {
-                    options.metrics.keeps(&group.name.to_string(), 0);
+                    options.metrics.keeps(&group.versioned(), 0);
                 }
                 if moved.load(Ordering::Relaxed) {
                     pause = PAUSE;
@@ -259,7 +259,7 @@ impl<'a> Run<'a> {
         for (at, plan) in plans.iter().enumerate() {
             let group = register(store, at, plan, &plans[0], options).await?;
             let kept = group.kept(share).count();
-            options.metrics.keeps(&plan.name.to_string(), kept);
+            options.metrics.keeps(&plan.versioned(), kept);
             // Of a view of few partitions perhaps none is this process's.
             if kept > 0 {
                 groups.push(group);
@@ -297,11 +297,11 @@ impl<'a> Run<'a> {
         }
         for group in &groups {
             for (log, mark) in logs.iter().zip(&group.marks) {
-                let (group, next, clock) = (group.plan.name.to_string(), mark.next, mark.clock);
+                let (group, next, clock) = (group.plan.versioned(), mark.next, mark.clock);
                 info!(group, %log, next, %clock, "reads on from the marker");
             }
         }
-        let names: Arc<[String]> = groups.iter().map(|group| group.plan.name.to_string()).collect();
+        let names: Arc<[String]> = groups.iter().map(|group| group.plan.versioned()).collect();
         let mut run = Self {
             options,
             workers: JoinSet::new(),
@@ -497,7 +497,7 @@ impl<'a> Run<'a> {
                     StreamError::Prepare { group, log, offset, cause }
                 })?;
             group.counts += prepared.counts;
-            self.options.metrics.prepared(&plan.name.to_string(), &prepared.counts);
+            self.options.metrics.prepared(&plan.versioned(), &prepared.counts);
             late.extend(prepared.late.iter().map(|&(row, by)| (batch.offsets.value(row as usize), by)));
             let sums = sums.split_off(sums.len() - batch.known.len() - 1);
             pieces.push(Some(Piece::new(&plan.view, group.partitions, &batch, &prepared, sums)));

@@ -114,7 +114,10 @@ fn status_says_how_far_each_group_is_and_what_was_put_aside() {
     let seconds = behind["groups"][0]["logs"].as_array().expect("logs").iter();
     assert!(seconds.map(|log| log["lag_seconds"].as_f64().expect("a number")).fold(0.0, f64::max) > 60.0);
     let text = run(folder, "status");
-    assert!(text.starts_with("group ") && text.contains("kafka:shop.status/1"), "{text}");
+    assert!(
+        text.starts_with("group ") && text.contains("shop.recent@1") && text.contains("kafka:shop.status/1"),
+        "{text}"
+    );
     // What a transaction leaves at the end of a partition is nothing to read.
     run(folder, "quarantine replay --all");
     run(folder, "stream --until-end");

@@ -19,7 +19,7 @@ pub(crate) fn run(common: &Arguments, status: &Status) -> Result<ExitCode> {
             match crate::endpoint::ask(address, "/status").await? {
                 Some(text) => {
                     let standing: Standing = serde_json::from_str(&text)?;
-                    for name in groups.iter().map(|group| group.name.to_string()) {
+                    for name in groups.iter().map(|group| group.versioned()) {
                         if standing.groups.iter().all(|group| group.group != name) {
                             output::note(format!("the stream at {address} does not keep group `{name}`"));
                         }
@@ -32,7 +32,7 @@ pub(crate) fn run(common: &Arguments, status: &Status) -> Result<ExitCode> {
         let store = places::store(&project).await.map_err(held)?;
         Survey::of(&project, store, groups.clone(), None).await?.read(Letters::Counted).await
     })?;
-    let named = |of: &GroupStanding| groups.iter().any(|group| group.name.to_string() == of.group);
+    let named = |of: &GroupStanding| groups.iter().any(|group| group.versioned() == of.group);
     let Standing { running, groups } = standing;
     let standing = Standing { running, groups: groups.into_iter().filter(named).collect() };
     if status.json {
